@@ -1,0 +1,45 @@
+# Every command of the project. Each target runs scripts/setup first, which is quick when nothing is
+# missing. `make help` lists them.
+.DEFAULT_GOAL := help
+NODE := .tools/bin/node
+
+.PHONY: help setup demo test lint format generate golden bench bench-ovn fresh-check clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what is missing and build
+	@scripts/setup
+
+demo: setup ## three chassis, two tenants, every pair probed (KEEP=1 leaves it up)
+	@scripts/demo
+
+test: setup ## everything that can fail (SUITE=lint|rust|unit|integration narrows)
+	@$(NODE) scripts/test.ts
+
+lint: setup ## generated code, format, lint, layers, types, clippy
+	@SUITE=lint $(NODE) scripts/test.ts
+
+format: setup ## rewrite sources as the formatters want them
+	@node_modules/.bin/biome format --write
+	@scripts/cargo fmt --all
+
+generate: setup ## rewrite the generated code from proto/
+	@scripts/generate
+
+golden: setup ## rewrite golden texts from what the code does now; review them as behaviour
+	@WEFT_UPDATE_GOLDEN=1 node_modules/.bin/vitest run --project unit
+	@WEFT_UPDATE_GOLDEN=1 scripts/cargo test --locked
+
+bench: setup ## measure (SIZE=S|M|L OUT=file.json)
+	@$(NODE) bench/run.ts $(if $(SIZE),--size $(SIZE)) $(if $(OUT),--out $(OUT))
+
+bench-ovn: setup ## the same workload on OVN, both side by side (SIZE, OUT as above)
+	@$(NODE) bench/ovn.ts $(if $(SIZE),--size $(SIZE)) $(if $(OUT),--out $(OUT))
+
+fresh-check: ## test and demo in bare Debian roots (DIST=bookworm|trixie for one; needs root)
+	@scripts/fresh-check $(DIST)
+
+clean: ## remove what was built and fetched
+	rm -rf .tools node_modules packages/*/node_modules test/node_modules bench/node_modules coverage
+	rm -rf packages/dataplane-native/target packages/dataplane-native/dataplane.node

@@ -1,0 +1,97 @@
+// What waits for the engine: changed instructions and local facts, merged by key until the engine takes them as one batch.
+// Bounded by the number of keys. Remembers which frame a ticket carries, so that agent.ts acks a sequence only when all of it is
+// in the switch. Owns no state of its own beyond that.
+
+import type { Clock, Timer } from "@weft/shared/clock.ts";
+import { EngineBatch, type Instruction } from "@weft/shared/gen/weft/v1/southbound.ts";
+
+/** The engine's queue was full: ask again after this. A completion asks at once. */
+const RETRY_MS = 5;
+
+/** Tickets in flight with a frame behind each; the engine's own queue is shorter. */
+interface Marker {
+  readonly ticket: bigint;
+  readonly sequence: bigint;
+}
+
+export interface EngineFeedOptions {
+  /** A ticket, or 0n = busy, nothing taken. */
+  readonly submit: (batch: Buffer) => bigint;
+  /** The batch with these keys went in under this ticket. */
+  readonly onSubmitted: (keys: readonly string[], ticket: bigint) => void;
+  readonly clock: Clock;
+}
+
+export class EngineFeed {
+  readonly #submit: EngineFeedOptions["submit"];
+  readonly #onSubmitted: EngineFeedOptions["onSubmitted"];
+  readonly #clock: Clock;
+  /** key -> body, or null = delete. */
+  readonly #pending = new Map<string, Buffer | null>();
+  #pendingSequence: bigint | null = null;
+  #markers: Marker[] = [];
+  #retry: Timer | null = null;
+
+  constructor(options: EngineFeedOptions) {
+    this.#submit = options.submit;
+    this.#onSubmitted = options.onSubmitted;
+    this.#clock = options.clock;
+  }
+
+  /** Number of keys that the engine has not taken yet. */
+  get backlog(): number {
+    return this.#pending.size;
+  }
+
+  /** Hands a change to the engine, now if it takes it. `sequence` = the frame that this completes, if any. */
+  push(upserts: readonly Instruction[], deletes: readonly string[], sequence: bigint | null): void {
+    for (const key of deletes) this.#pending.set(key, null);
+    for (const { key, body } of upserts) this.#pending.set(key, body);
+    if (sequence !== null) this.#pendingSequence = sequence;
+    this.#flush();
+  }
+
+  /** Everything up to this ticket is in the switch. Answers the last sequence that this completes, if any. */
+  completed(ticket: bigint): bigint | null {
+    let last: bigint | null = null;
+    this.#markers = this.#markers.filter((marker) => {
+      if (marker.ticket > ticket) return true;
+      last = marker.sequence;
+      return false;
+    });
+    this.#flush();
+    return last;
+  }
+
+  close(): void {
+    this.#retry?.cancel();
+    this.#pending.clear();
+    this.#pendingSequence = null;
+  }
+
+  #flush(): void {
+    if (this.#pending.size === 0 && this.#pendingSequence === null) return;
+    const upserts: Instruction[] = [];
+    const deletes: string[] = [];
+    for (const [key, body] of this.#pending) {
+      if (body === null) deletes.push(key);
+      else upserts.push({ key, body });
+    }
+    const batch = EngineBatch.encode({ upserts, deletes, dropScopes: [] }).finish();
+    const ticket = this.#submit(Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength));
+    if (ticket === 0n) {
+      this.#retry ??= this.#clock.setTimer(RETRY_MS, () => {
+        this.#retry = null;
+        this.#flush();
+      });
+      return;
+    }
+    const keys = [...this.#pending.keys()];
+    this.#pending.clear();
+    if (this.#pendingSequence !== null) {
+      this.#markers.push({ ticket, sequence: this.#pendingSequence });
+      this.#pendingSequence = null;
+    }
+    this.#onSubmitted(keys, ticket);
+  }
+}

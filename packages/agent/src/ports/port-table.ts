@@ -1,0 +1,190 @@
+// The ports of this chassis and the state of each: what the instructions say of it (local port), what OVSDB shows (VIF), and
+// how far the engine has come. Pure: facts go in, changed reports come out. Fed and drained by agent.ts.
+
+import type { LocalPort, PortReport } from "@weft/shared/gen/weft/v1/southbound.ts";
+import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
+
+/** What OVSDB shows of an interface that carries an iface-id. */
+export interface Vif {
+  readonly portId: string;
+  readonly name: string;
+  /** 1..0xfffffeff; 0 = OVS has none (yet). */
+  readonly ofport: number;
+  readonly linkUp: boolean;
+  /** 0 = not known. */
+  readonly mtuBytes: number;
+  /** From OVS; empty = none. */
+  readonly error: string;
+}
+
+export interface PortEntry {
+  readonly portId: string;
+  readonly key: string | null;
+  readonly local: LocalPort | null;
+  readonly vif: Vif | null;
+  /** Generation of the binding as last told, or as kept in the checkpoint; 0 = a new claim. */
+  readonly generation: bigint;
+  /** Ticket of the engine that must complete before the port counts as programmed; null = none is due. */
+  readonly awaits: bigint | null;
+  readonly reported: PortReport | null;
+}
+
+export class PortTable {
+  readonly #ports = new Map<string, PortEntry>();
+  readonly #idOfKey = new Map<string, string>();
+  readonly #idsOfNetwork = new Map<number, Set<string>>();
+  readonly #changed = new Set<string>();
+  #failures: ReadonlyMap<string, string> = new Map();
+
+  get(portId: string): PortEntry | undefined {
+    return this.#ports.get(portId);
+  }
+
+  entries(): IterableIterator<PortEntry> {
+    return this.#ports.values();
+  }
+
+  /** An instruction `chassis/<name>/port/<key>` came, changed or went (null). */
+  setLocal(key: string, local: LocalPort | null): void {
+    const before = this.#idOfKey.get(key);
+    if (before !== undefined && before !== local?.portId) {
+      this.#idOfKey.delete(key);
+      const entry = this.#ports.get(before);
+      if (entry?.local) this.#idsOfNetwork.get(entry.local.networkKey)?.delete(before);
+      this.#put(before, { key: null, local: null, generation: 0n });
+    }
+    if (local === null) return;
+    this.#idOfKey.set(key, local.portId);
+    const ids = this.#idsOfNetwork.get(local.networkKey);
+    if (ids === undefined) this.#idsOfNetwork.set(local.networkKey, new Set([local.portId]));
+    else ids.add(local.portId);
+    this.#put(local.portId, { key, local, generation: local.generation });
+  }
+
+  setVif(portId: string, vif: Vif | null): void {
+    this.#put(portId, { vif });
+  }
+
+  /** A port that the checkpoint says this chassis held: its first report names the generation. */
+  setHeld(portId: string, generation: bigint): void {
+    this.#put(portId, { generation });
+  }
+
+  /** The engine was given something that concerns these ports under this ticket. */
+  awaitTicket(portIds: Iterable<string>, ticket: bigint): void {
+    for (const id of portIds) if (this.#ports.has(id)) this.#put(id, { awaits: ticket });
+  }
+
+  /** Ports that an instruction key concerns: its own port, or all of its network when it is the network's. */
+  portsOfKey(key: string): Iterable<string> {
+    const own = this.#idOfKey.get(key);
+    if (own !== undefined) return [own];
+    const network = /^network\/(\d+)\/config$/.exec(key)?.[1];
+    return network === undefined ? [] : (this.#idsOfNetwork.get(Number(network)) ?? []);
+  }
+
+  /** The engine completed everything up to this ticket; `failures` are all keys that fail now. */
+  completed(ticket: bigint, failures: ReadonlyMap<string, string>): void {
+    for (const key of [...this.#failures.keys(), ...failures.keys()]) {
+      if (this.#failures.get(key) === failures.get(key)) continue;
+      for (const id of this.portsOfKey(key)) this.#changed.add(id);
+    }
+    this.#failures = failures;
+    for (const [id, entry] of this.#ports) {
+      if (entry.awaits !== null && entry.awaits <= ticket) this.#put(id, { awaits: null });
+    }
+  }
+
+  /** The engine lost the switch: nothing counts as programmed until this ticket completes. */
+  reportOf(portId: string): PortReport {
+    const entry = this.#ports.get(portId);
+    if (entry === undefined) return report(portId, PortState.DOWN, "no such interface", 0n, 0);
+    const [state, reason] = this.#judge(entry);
+    return report(portId, state, reason, entry.generation, entry.vif?.mtuBytes ?? 0);
+  }
+
+  /** Reports that differ from what was last taken. Empties the list of changes. */
+  takeChangedReports(): PortReport[] {
+    const reports: PortReport[] = [];
+    for (const id of this.#changed) {
+      const entry = this.#ports.get(id);
+      if (entry === undefined) continue;
+      const next = this.reportOf(id);
+      const gone = entry.vif === null && entry.local === null;
+      if (!sameReport(entry.reported, next)) reports.push(next);
+      if (gone) this.#ports.delete(id);
+      else this.#ports.set(id, { ...entry, reported: next });
+    }
+    this.#changed.clear();
+    return reports;
+  }
+
+  /** Reports of every port, for a new stream; they count as taken. Ports without an interface are named too when placed here. */
+  takeAllReports(): PortReport[] {
+    for (const id of this.#ports.keys()) this.#changed.add(id);
+    for (const [id, entry] of this.#ports) this.#ports.set(id, { ...entry, reported: null });
+    return this.takeChangedReports();
+  }
+
+  #judge(entry: PortEntry): readonly [PortState, string] {
+    const { vif, local } = entry;
+    if (vif === null) return [PortState.DOWN, "no interface with this iface-id on the chassis"];
+    if (vif.error !== "") return [PortState.DOWN, `interface ${vif.name}: ${vif.error}`];
+    if (vif.ofport === 0) return [PortState.DOWN, `interface ${vif.name} has no ofport yet`];
+    if (local === null) return [PortState.PLUGGED, "waiting for central to place the port here"];
+    const failure = this.#failureOf(entry);
+    if (failure !== undefined) return [PortState.PLUGGED, failure];
+    if (entry.awaits !== null) return [PortState.PLUGGED, "flows are being installed"];
+    if (!local.adminUp) return [PortState.PROGRAMMED, "port is admin down"];
+    if (!vif.linkUp) return [PortState.PROGRAMMED, `interface ${vif.name} has no carrier`];
+    return [PortState.UP, mtuWarning(vif, local)];
+  }
+
+  #failureOf(entry: PortEntry): string | undefined {
+    if (entry.key === null || entry.local === null) return undefined;
+    return (
+      this.#failures.get(entry.key) ??
+      this.#failures.get(`network/${entry.local.networkKey}/config`)
+    );
+  }
+
+  #put(portId: string, change: Partial<PortEntry>): void {
+    const before = this.#ports.get(portId) ?? {
+      portId,
+      key: null,
+      local: null,
+      vif: null,
+      generation: 0n,
+      awaits: null,
+      reported: null,
+    };
+    this.#ports.set(portId, { ...before, ...change });
+    this.#changed.add(portId);
+  }
+}
+
+function mtuWarning(vif: Vif, local: LocalPort): string {
+  return vif.mtuBytes > local.mtuBytes && local.mtuBytes > 0
+    ? `interface ${vif.name} has MTU ${vif.mtuBytes}, the network carries ${local.mtuBytes}: set the guest's MTU to that`
+    : "";
+}
+
+function report(
+  portId: string,
+  state: PortState,
+  reason: string,
+  generation: bigint,
+  mtuBytes: number,
+): PortReport {
+  return { portId, state, reason, generation, mtuBytes };
+}
+
+function sameReport(a: PortReport | null, b: PortReport): boolean {
+  return (
+    a !== null &&
+    a.state === b.state &&
+    a.reason === b.reason &&
+    a.generation === b.generation &&
+    a.mtuBytes === b.mtuBytes
+  );
+}

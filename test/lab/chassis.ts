@@ -1,0 +1,181 @@
+// A chassis of the lab: a namespace with its own Open vSwitch (userspace datapath), an underlay bridge that owns the VTEP
+// addresses, an external bridge for physnet1, a management address, and a weft-agent. Everything can be ended and started again
+// on its own, which is what the fault tests do.
+
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { stringify } from "yaml";
+import { addNamespace, type Fabric, UNDERLAY_MTU_BYTES } from "./fabric.ts";
+import { type Ovs, startOvs, until } from "./ovs.ts";
+import { Kept, run } from "./processes.ts";
+
+const AGENT = fileURLToPath(new URL("../../packages/agent/src/main.ts", import.meta.url));
+
+export interface ChassisOptions {
+  /** Name of the chassis, as in its certificate. */
+  readonly name: string;
+  /** 1..200: last part of its addresses. */
+  readonly number: number;
+  readonly fabric: Fabric;
+  readonly labDir: string;
+  /** host:port of central's southbound listener. */
+  readonly central: string;
+  /** Folder with ca.crt, and <name>.crt and .key. */
+  readonly pkiDir: string;
+}
+
+export class Chassis {
+  readonly name: string;
+  readonly netns: string;
+  readonly dir: string;
+  readonly ovs: Ovs;
+  readonly #options: ChassisOptions;
+  #agent: Kept | null = null;
+
+  private constructor(options: ChassisOptions, netns: string, dir: string, ovs: Ovs) {
+    this.#options = options;
+    this.name = options.name;
+    this.netns = netns;
+    this.dir = dir;
+    this.ovs = ovs;
+  }
+
+  static async start(options: ChassisOptions): Promise<Chassis> {
+    const netns = `${options.fabric.prefix}-c${options.number}`;
+    const dir = join(options.labDir, `c${options.number}`);
+    await addNamespace(netns);
+    await mkdir(dir, { recursive: true });
+    const ovs = await startOvs({ dir: join(dir, "ovs"), name: options.name, netns });
+    const chassis = new Chassis(options, netns, dir, ovs);
+    await chassis.#wire();
+    await chassis.#configure();
+    await chassis.startAgent();
+    return chassis;
+  }
+
+  get vtepIp(): string {
+    return `172.31.0.${this.#options.number}`;
+  }
+
+  get vtepIp6(): string {
+    return `fd31::${this.#options.number}`;
+  }
+
+  get agentRunning(): boolean {
+    return this.#agent?.running ?? false;
+  }
+
+  get agentPid(): number {
+    return this.#agent?.pid ?? 0;
+  }
+
+  get agentLog(): string {
+    return join(this.dir, "agent.log");
+  }
+
+  async startAgent(): Promise<void> {
+    this.#agent = new Kept({
+      command: [
+        ...["ip", "netns", "exec", this.netns, process.execPath, AGENT],
+        ...["--config", join(this.dir, "agent.yaml")],
+      ],
+      labDir: this.#options.labDir,
+      logPath: this.agentLog,
+    });
+    await Promise.resolve();
+  }
+
+  async endAgent(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
+    await this.#agent?.end(signal);
+  }
+
+  /** Puts an existing interface of this namespace into the integration bridge as the port's VIF. */
+  async plug(interfaceName: string, portId: string): Promise<void> {
+    await until(`bridge br-int of ${this.name}`, () => this.#hasBridge("br-int"));
+    await this.ovs.vsctl(
+      ...["--may-exist", "add-port", "br-int", interfaceName],
+      ...["--", "set", "interface", interfaceName, `external_ids:iface-id=${portId}`],
+    );
+  }
+
+  async unplug(interfaceName: string): Promise<void> {
+    await this.ovs.vsctl("--if-exists", "del-port", "br-int", interfaceName);
+  }
+
+  async flowCount(): Promise<number> {
+    const text = await this.ovs.ofctl("dump-aggregate", "br-int");
+    return Number(/flow_count=(\d+)/.exec(text)?.[1] ?? 0);
+  }
+
+  /** Waits until the underlay reaches a peer: the first packets wait for its neighbour entry. */
+  async warm(peer: Chassis): Promise<void> {
+    for (const ip of [peer.vtepIp, peer.vtepIp6]) {
+      await until(`underlay ${this.name} -> ${ip}`, () =>
+        run("ip", "netns", "exec", this.netns, "ping", "-c1", "-W1", ip).then(
+          () => true,
+          () => false,
+        ),
+      );
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.endAgent();
+    await this.ovs.stop();
+    await run("ip", "netns", "del", this.netns);
+  }
+
+  async #wire(): Promise<void> {
+    const { fabric, number } = this.#options;
+    await fabric.attach("mgmt", this.netns, "mgmt0");
+    await run("ip", "-n", this.netns, "address", "add", `192.168.77.${number}/24`, "dev", "mgmt0");
+    await fabric.attach("under", this.netns, "uplink0");
+    await fabric.attach("ext", this.netns, "ext0");
+    const bridge = (name: string, port: string) => [
+      ...["--", "add-br", name, "--", "set", "bridge", name, "datapath_type=netdev"],
+      ...["--", "add-port", name, port],
+    ];
+    const mtu = `mtu_request=${UNDERLAY_MTU_BYTES}`;
+    await this.ovs.vsctl(
+      ...bridge("br-phys", "uplink0").slice(1),
+      ...bridge("br-ex", "ext0"),
+      ...["--", "set", "interface", "br-phys", mtu],
+    );
+    const ip = (...args: string[]) => run("ip", "-n", this.netns, ...args);
+    await ip("address", "add", `${this.vtepIp}/24`, "dev", "br-phys");
+    await ip("address", "add", `${this.vtepIp6}/64`, "dev", "br-phys", "nodad");
+    await ip("link", "set", "br-phys", "up");
+  }
+
+  async #configure(): Promise<void> {
+    const { pkiDir, central, name } = this.#options;
+    const underlayMtuBytes = UNDERLAY_MTU_BYTES;
+    const config = {
+      chassis: name,
+      central: {
+        address: central,
+        tls: {
+          ca: join(pkiDir, "ca.crt"),
+          cert: join(pkiDir, `${name}.crt`),
+          key: join(pkiDir, `${name}.key`),
+        },
+      },
+      stateDir: join(this.dir, "state"),
+      ovs: {
+        database: this.ovs.dbAddress,
+        runDir: this.ovs.dir,
+        bridge: "br-int",
+        datapathType: "netdev",
+      },
+      encaps: ["geneve", "vxlan", "gre"].map((type) => ({ type, ip: this.vtepIp, underlayMtuBytes })),
+      providerBridges: { physnet1: "br-ex" },
+      log: { level: "info" },
+    };
+    await writeFile(join(this.dir, "agent.yaml"), stringify(config));
+  }
+
+  async #hasBridge(name: string): Promise<boolean> {
+    return (await this.ovs.vsctl("list-br")).split("\n").includes(name);
+  }
+}
