@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 NODE := .tools/bin/node
 
-.PHONY: help setup demo test lint format generate golden bench bench-ovn fresh-check clean
+.PHONY: help setup demo demo-clean test lint format generate golden bench bench-ovn fresh-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,6 +13,9 @@ setup: ## install what is missing and build
 
 demo: setup ## three chassis, two tenants, every pair probed (KEEP=1 leaves it up)
 	@scripts/demo
+
+demo-clean: ## remove a lab that `make demo KEEP=1` left
+	@scripts/demo --clean
 
 test: setup ## everything that can fail (SUITE=lint|rust|unit|integration narrows)
 	@$(NODE) scripts/test.ts

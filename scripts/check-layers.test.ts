@@ -37,6 +37,14 @@ const cases: { name: string; files: Record<string, string>; expected: string[] }
     ],
   },
   {
+    name: "the test folder is for tests alone",
+    files: {
+      "packages/agent/src/a.test.ts": 'import { FakeClock } from "../../../test/fakes/clock.ts";',
+      "packages/agent/src/a.ts": 'import { FakeClock } from "@weft/test/fakes/clock.ts";',
+    },
+    expected: ["packages/agent/src/a.ts:1: packages/agent must not import test"],
+  },
+  {
     name: "only the store knows SQLite",
     files: { "packages/central/src/api/a.ts": 'import Database from "better-sqlite3";' },
     expected: [

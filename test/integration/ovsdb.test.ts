@@ -1,6 +1,8 @@
 // The OVSDB client against a real ovsdb-server and ovs-vswitchd: replicate, transact, conflict,
 // restarts, kill -9 with resume, a server that hangs. Each test owns its Open vSwitch.
-import { mkdtemp, rm } from "node:fs/promises";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OvsdbTransactionError } from "@weft/agent/ovsdb/errors.ts";
@@ -38,7 +40,10 @@ interface Client {
   transaction(): Transaction<VswitchTables>;
 }
 
-async function client(address: string, options: Partial<OvsdbSessionOptions> = {}): Promise<Client> {
+async function client(
+  address: string,
+  options: Partial<OvsdbSessionOptions> = {},
+): Promise<Client> {
   const session = new OvsdbSession({
     address,
     clock: new SystemClock(),
@@ -104,7 +109,10 @@ test("what others write arrives, typed and batched per transaction", async () =>
   await until("an ofport", () => typeof ofport() === "number");
 
   await ovs.vsctl("remove", "bridge", "br0", "external_ids", "a");
-  await until("the key to go", () => [...replica.table("Bridge").values()][0]?.external_ids.size === 0);
+  await until(
+    "the key to go",
+    () => [...replica.table("Bridge").values()][0]?.external_ids.size === 0,
+  );
   await ovs.vsctl("del-br", "br0");
   await until("br0 to go", () => replica.table("Bridge").size === 0);
   expect(replica.table("Interface").size).toBe(0);
@@ -167,7 +175,9 @@ test("refusals of the server carry the operation", async () => {
 
   // Two rows of one name break an index: only the commit notices.
   await addBridge(at, "br1").commit(at.session);
-  const twice = await addBridge(at, "br1").commit(at.session).catch((e: unknown) => e);
+  const twice = await addBridge(at, "br1")
+    .commit(at.session)
+    .catch((e: unknown) => e);
   expect(twice).toMatchObject({ kind: "rejected", opIndex: null });
 
   const dry = addBridge(at, "br2");
@@ -267,3 +277,57 @@ test("a server that hangs is noticed by the probe, and taken up again", async ()
   expect(at.session.state).toBe("connected");
 });
 
+test("over TCP on IPv6, and over TLS with certificates of one CA", async () => {
+  const ovs = await ovsdb({ withoutVswitchd: true });
+  const pem = (name: string): string => join(dir, `${name}.pem`);
+  for (const name of ["ca", "server", "client", "stranger"]) {
+    const signed = name === "server" || name === "client";
+    const by = signed ? ["-CA", pem("ca"), "-CAkey", pem("ca-key")] : [];
+    const subject = ["req", "-x509", "-nodes", "-days", "1", "-subj", `/CN=${name}`];
+    const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    const out = ["-keyout", pem(`${name}-key`), "-out", pem(name)];
+    await ovs.exec("openssl", ...subject, ...key, ...out, ...by);
+  }
+  await ovs.kill("ovsdb-server", "SIGTERM");
+  const [tcpPort, sslPort] = [await freePort(), await freePort()];
+  await ovs.startOvsdb(
+    `--remote=ptcp:${tcpPort}:[::1]`,
+    `--remote=pssl:${sslPort}:127.0.0.1`,
+    `--private-key=${pem("server-key")}`,
+    `--certificate=${pem("server")}`,
+    `--ca-cert=${pem("ca")}`,
+  );
+  const overTcp = await client(`tcp:[::1]:${tcpPort}`);
+  await addBridge(overTcp, "br0").commit(overTcp.session);
+
+  const read = (name: string): Promise<string> => readFile(pem(name), "utf8");
+  const ca = await read("ca");
+  const tls = { ca, cert: await read("client"), key: await read("client-key") };
+  const overTls = await client(`ssl:127.0.0.1:${sslPort}`, { tls });
+  expect(bridgeNames(overTls.replica)).toEqual(["br0"]);
+
+  // A client that another CA signed is refused by the server, a server likewise by the client.
+  const stranger = { ca, cert: await read("stranger"), key: await read("stranger-key") };
+  const wrongCa = { ...tls, ca: await read("stranger") };
+  for (const bad of [stranger, wrongCa]) {
+    const session = new OvsdbSession({
+      address: `ssl:127.0.0.1:${sslPort}`,
+      clock: new SystemClock(),
+      random: Math.random,
+      tls: bad,
+    });
+    cleanups.push(() => session[Symbol.asyncDispose]());
+    session.start();
+    await until("the refusal", () => session.lastError !== null);
+    await expect(session.request("list_dbs", [])).rejects.toMatchObject({ kind: "transient" });
+  }
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}

@@ -5,6 +5,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { tlsFilesIn } from "@weft/shared/tls.ts";
 import { stringify } from "yaml";
 import { addNamespace, type Fabric, UNDERLAY_MTU_BYTES } from "./fabric.ts";
 import { type Ovs, startOvs, until } from "./ovs.ts";
@@ -21,7 +22,7 @@ export interface ChassisOptions {
   readonly labDir: string;
   /** host:port of central's southbound listener. */
   readonly central: string;
-  /** Folder with ca.crt, and <name>.crt and .key. */
+  /** Folder of the local authority, with a folder for each identity. */
   readonly pkiDir: string;
 }
 
@@ -155,11 +156,7 @@ export class Chassis {
       chassis: name,
       central: {
         address: central,
-        tls: {
-          ca: join(pkiDir, "ca.crt"),
-          cert: join(pkiDir, `${name}.crt`),
-          key: join(pkiDir, `${name}.key`),
-        },
+        tls: tlsFilesIn(join(pkiDir, `chassis:${name}`)),
       },
       stateDir: join(this.dir, "state"),
       ovs: {
@@ -168,7 +165,11 @@ export class Chassis {
         bridge: "br-int",
         datapathType: "netdev",
       },
-      encaps: ["geneve", "vxlan", "gre"].map((type) => ({ type, ip: this.vtepIp, underlayMtuBytes })),
+      encaps: ["geneve", "vxlan", "gre"].map((type) => ({
+        type,
+        ip: this.vtepIp,
+        underlayMtuBytes,
+      })),
       providerBridges: { physnet1: "br-ex" },
       log: { level: "info" },
     };

@@ -23,7 +23,18 @@ export class Fabric {
     const fabric = new Fabric(prefix);
     await addNamespace(fabric.netns);
     for (const wire of ["mgmt", "under", "ext"] satisfies Wire[]) {
-      await run("ip", "-n", fabric.netns, "link", "add", wire, "type", "bridge", "mcast_snooping", "0");
+      await run(
+        "ip",
+        "-n",
+        fabric.netns,
+        "link",
+        "add",
+        wire,
+        "type",
+        "bridge",
+        "mcast_snooping",
+        "0",
+      );
       await run("ip", "-n", fabric.netns, "link", "set", wire, "up");
     }
     return fabric;
@@ -43,8 +54,10 @@ export class Fabric {
   async attach(wire: Wire, netns: string, interfaceName: string): Promise<void> {
     const outer = this.#outer(wire, netns);
     const mtu = wire === "mgmt" ? "1500" : String(UNDERLAY_MTU_BYTES);
-    await run("ip", "-n", this.netns, "link", "add", outer, "mtu", mtu, "type", "veth",
-      "peer", "name", interfaceName, "mtu", mtu, "netns", netns); // biome-ignore format: one command
+    await run(
+      ...(["ip", "-n", this.netns, "link", "add", outer, "mtu", mtu, "type", "veth"] as const),
+      ...["peer", "name", interfaceName, "mtu", mtu, "netns", netns],
+    );
     await run("ip", "-n", this.netns, "link", "set", outer, "master", wire, "up");
     await run("ip", "-n", netns, "link", "set", interfaceName, "up");
   }

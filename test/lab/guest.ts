@@ -8,8 +8,9 @@ import { Kept, run } from "./processes.ts";
 const SCRIPT = fileURLToPath(new URL("./guest.py", import.meta.url));
 
 export interface GuestOptions {
-  /** Namespace, at most 15 characters with the interface's prefix: also names the host end `v-<name>`. */
+  /** What its responder answers with; the host end is `v-<name>`, cut at 15 characters. */
   readonly name: string;
+  readonly netns: string;
   readonly labDir: string;
   /** Namespace of the chassis that holds the other end. */
   readonly hostNetns: string;
@@ -55,7 +56,11 @@ export class Guest {
 
   /** Name of the interface on the chassis. */
   get hostInterface(): string {
-    return `v-${this.name}`;
+    return `v-${this.name}`.slice(0, 15);
+  }
+
+  get netns(): string {
+    return this.#options.netns;
   }
 
   get mac(): string {
@@ -64,7 +69,7 @@ export class Guest {
 
   /** Runs a command inside the guest. */
   async exec(...command: readonly string[]): Promise<string> {
-    return run("ip", "netns", "exec", this.name, ...command);
+    return run("ip", "netns", "exec", this.#options.netns, ...command);
   }
 
   /** Who answers at `ip`; lost datagrams are sent again until the deadline. */
@@ -99,28 +104,51 @@ export class Guest {
 
   async stop(): Promise<void> {
     await Promise.all([this.#server?.end("SIGKILL"), this.#prober?.end("SIGKILL")]);
-    await run("ip", "netns", "del", this.name);
+    await run("ip", "netns", "del", this.#options.netns);
   }
 
   async #plug(): Promise<void> {
-    const { name, hostNetns, mac, addresses, mtuBytes } = this.#options;
-    await run("ip", "netns", "add", name);
-    const inside = ["-n", name];
-    await run("ip", "-n", hostNetns, "link", "add", this.hostInterface, "type", "veth",
-      "peer", "name", "eth0", "netns", name); // biome-ignore format: one command, one line
+    const { netns, hostNetns, mac, addresses, mtuBytes } = this.#options;
+    await run("ip", "netns", "add", netns);
+    const inside = ["-n", netns];
+    await run(
+      ...(["ip", "-n", hostNetns, "link", "add", this.hostInterface, "type", "veth"] as const),
+      ...["peer", "name", "eth0", "netns", netns],
+    );
     await run("ip", ...inside, "link", "set", "lo", "up");
-    await run("ip", ...inside, "link", "set", "eth0", "address", mac, "mtu", String(mtuBytes), "up");
+    await run(
+      "ip",
+      ...inside,
+      "link",
+      "set",
+      "eth0",
+      "address",
+      mac,
+      "mtu",
+      String(mtuBytes),
+      "up",
+    );
     // The userspace datapath takes packets as they are: a checksum left to hardware would never be filled in.
     await this.exec("ethtool", "-K", "eth0", "tx", "off");
     for (const address of addresses) {
       await run("ip", ...inside, "address", "add", address, "dev", "eth0", ...nodad(address));
     }
-    await run("ip", "-n", hostNetns, "link", "set", this.hostInterface, "mtu", String(mtuBytes), "up");
+    await run(
+      "ip",
+      "-n",
+      hostNetns,
+      "link",
+      "set",
+      this.hostInterface,
+      "mtu",
+      String(mtuBytes),
+      "up",
+    );
   }
 
   #python(...args: readonly string[]): Kept {
     return new Kept({
-      command: ["ip", "netns", "exec", this.name, "python3", SCRIPT, ...args],
+      command: ["ip", "netns", "exec", this.#options.netns, "python3", SCRIPT, ...args],
       labDir: this.#options.labDir,
     });
   }

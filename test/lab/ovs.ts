@@ -110,13 +110,9 @@ export class Ovs implements AsyncDisposable {
     }
   }
 
-  async startOvsdb(): Promise<void> {
-    await this.#daemon("ovsdb-server", [this.#dbFile, `--remote=punix:${this.dbSocket}`]);
-  }
-
-  /** Also listen on another remote, for example ptcp:6640:127.0.0.1. */
-  async addRemote(remote: string): Promise<void> {
-    await this.appctl("ovsdb-server", "ovsdb-server/add-remote", remote);
+  /** `more`: further options of ovsdb-server, such as other remotes. */
+  async startOvsdb(...more: readonly string[]): Promise<void> {
+    await this.#daemon("ovsdb-server", [this.#dbFile, `--remote=punix:${this.dbSocket}`, ...more]);
   }
 
   async startVswitchd(): Promise<void> {
@@ -164,7 +160,12 @@ export class Ovs implements AsyncDisposable {
 
   /** ovs-appctl to one of our daemons. */
   async appctl(daemon: OvsDaemon, ...args: readonly string[]): Promise<string> {
-    return this.#tool("ovs-appctl", ["--timeout=10", "-t", join(this.dir, `${daemon}.ctl`), ...args]);
+    return this.#tool("ovs-appctl", [
+      "--timeout=10",
+      "-t",
+      join(this.dir, `${daemon}.ctl`),
+      ...args,
+    ]);
   }
 
   /** Runs a command in the network namespace, or as it is when there is none. */

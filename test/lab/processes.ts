@@ -2,7 +2,7 @@
 // folder in its command line or environment (WEFT_LAB), so that a later run can tell leftovers of its own from anything else.
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { createWriteStream } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 
@@ -31,16 +31,14 @@ export class Kept {
 
   constructor(options: KeptOptions) {
     const [file = "", ...args] = options.command;
+    // The log is the child's own file, not our pipe: it must outlive this process when the lab is kept.
+    const log = options.logPath === undefined ? null : openSync(options.logPath, "a");
     this.child = spawn(file, args, {
-      stdio: ["pipe", "pipe", "pipe"],
+      stdio: log === null ? ["pipe", "pipe", "pipe"] : ["ignore", log, log],
       env: { ...process.env, ...options.env, WEFT_LAB: options.labDir },
       detached: true,
     });
-    if (options.logPath !== undefined) {
-      const log = createWriteStream(options.logPath, { flags: "a" });
-      this.child.stdout?.pipe(log);
-      this.child.stderr?.pipe(log);
-    }
+    if (log !== null) closeSync(log);
     this.exited = new Promise((resolve) => {
       this.child.once("exit", (code) => {
         this.#running = false;

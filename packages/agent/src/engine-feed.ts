@@ -1,6 +1,7 @@
 // What waits for the engine: changed instructions and local facts, merged by key until the engine takes them as one batch.
 // Bounded by the number of keys. Remembers which frame a ticket carries, so that agent.ts acks a sequence only when all of it is
-// in the switch. Owns no state of its own beyond that.
+// in the switch. Nothing goes in before open(): half of what is known would be compiled to half of the flows. Owns no state of
+// its own beyond that.
 
 import type { Clock, Timer } from "@weft/shared/clock.ts";
 import { EngineBatch, type Instruction } from "@weft/shared/gen/weft/v1/southbound.ts";
@@ -31,6 +32,7 @@ export class EngineFeed {
   #pendingSequence: bigint | null = null;
   #markers: Marker[] = [];
   #retry: Timer | null = null;
+  #open = false;
 
   constructor(options: EngineFeedOptions) {
     this.#submit = options.submit;
@@ -41,6 +43,17 @@ export class EngineFeed {
   /** Number of keys that the engine has not taken yet. */
   get backlog(): number {
     return this.#pending.size;
+  }
+
+  /** The first facts of the host are in: from now on changes go to the engine. Idempotent. */
+  open(): void {
+    if (this.#open) return;
+    this.#open = true;
+    this.#flush();
+  }
+
+  get isOpen(): boolean {
+    return this.#open;
   }
 
   /** Hands a change to the engine, now if it takes it. `sequence` = the frame that this completes, if any. */
@@ -70,6 +83,7 @@ export class EngineFeed {
   }
 
   #flush(): void {
+    if (!this.#open) return;
     if (this.#pending.size === 0 && this.#pendingSequence === null) return;
     const upserts: Instruction[] = [];
     const deletes: string[] = [];

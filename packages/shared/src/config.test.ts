@@ -88,6 +88,7 @@ test("every problem is named with its place", () => {
 
 test("malformed files", () => {
   expect(problems({ yaml: "listen: [a\nb: c\n" })[0]).toMatch(/^FILE:\d+:\d+: not YAML: /);
+  expect(problems({ yaml: "listen: *x\n" })[0]).toMatch(/^FILE: not YAML: Unresolved alias/);
   expect(problems({ yaml: "- a\n" })).toEqual(["FILE:1: must be a mapping of keys to values"]);
   expect(() =>
     loadConfig({

@@ -6,7 +6,7 @@ import { isMap, LineCounter, parseDocument } from "yaml";
 import type { Document } from "yaml";
 import { z } from "zod";
 import { fieldPath, nearestWord } from "./diagnostics.ts";
-import { WeftError } from "./errors.ts";
+import { describeError, WeftError } from "./errors.ts";
 
 /** The configuration is refused; `message` has one line a problem. */
 export class ConfigError extends WeftError {
@@ -104,7 +104,12 @@ function readYaml(options: { file: string | null; fileRequired: boolean }): {
   if (!isMap(document.contents)) {
     throw new ConfigError([`${options.file}:1: must be a mapping of keys to values`]);
   }
-  return { document, lines, text: document.toJS() as Record<string, unknown> };
+  try {
+    return { document, lines, text: document.toJS() as Record<string, unknown> };
+  } catch (error) {
+    // An alias without its anchor is only found now.
+    throw new ConfigError([`${options.file}: not YAML: ${describeError(error)}`], { cause: error });
+  }
 }
 
 /** Reads and checks a configuration. Throws ConfigError that names every problem. */

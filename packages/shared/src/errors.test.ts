@@ -12,7 +12,7 @@ test("a chain is described outermost first", () => {
   const error = new WeftError("transient", "cannot read bridge br-int", {
     cause: new Error("connect ENOENT", { cause: "deep" }),
   });
-  expect(describeError(error)).toBe("cannot read bridge br-int: connect ENOENT: deep");
+  expect(describeError(error)).toBe("cannot read bridge br-int: connect ENOENT: 'deep'");
 });
 
 test("a cyclic chain ends", () => {

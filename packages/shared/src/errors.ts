@@ -2,6 +2,8 @@
 // says what the caller should do; pure code returns diagnostics instead (diagnostics.ts) and never
 // throws these on bad input. No I/O and no logging here.
 
+import { inspect } from "node:util";
+
 /**
  * What to do about an error:
  * - `rejected`: the request itself is refused; repeating it unchanged is pointless. Tell the caller.
@@ -35,7 +37,7 @@ export function describeError(error: unknown): string {
   const parts: string[] = [];
   let current: unknown = error;
   for (let depth = 0; depth < MAX_CHAIN && current !== undefined && current !== null; depth++) {
-    parts.push(current instanceof Error ? current.message : String(current));
+    parts.push(current instanceof Error ? current.message : inspect(current));
     current = current instanceof Error ? current.cause : undefined;
   }
   return parts.join(": ");

@@ -64,5 +64,6 @@ export function renderLine(json: string): string {
     .map(([key, value]) => ` ${key}=${typeof value === "string" ? value : JSON.stringify(value)}`);
   const error = line["err"] as { stack?: string } | undefined;
   const stack = error?.stack === undefined ? "" : `\n  ${error.stack.replaceAll("\n", "\n  ")}`;
-  return `${time} ${level} ${String(line["name"])}: ${String(line["msg"] ?? "")}${fields.join("")}${stack}\n`;
+  const message = typeof line["msg"] === "string" ? line["msg"] : "";
+  return `${time} ${level} ${String(line["name"])}: ${message}${fields.join("")}${stack}\n`;
 }

@@ -11,16 +11,8 @@
 // A uuid is a string here. Integers beyond 2^53 lose precision on receipt, as JSON.parse does it.
 import { OvsdbEncodeError, OvsdbProtocolError } from "./errors.ts";
 import type { Json } from "./jsonrpc.ts";
+import { NamedUuid } from "./named-uuid.ts";
 import type { BaseType, ColumnType } from "./schema.ts";
-
-/** A row inserted in the same transaction, by the name it was given there. */
-export class NamedUuid {
-  readonly name: string;
-
-  constructor(name: string) {
-    this.name = name;
-  }
-}
 
 export type Atom = string | number | boolean;
 export type Value = Atom | null | readonly Atom[] | ReadonlyMap<Atom, Atom>;
@@ -199,8 +191,9 @@ export function sameValue(a: Value, b: Value): boolean {
     return a.length === b.length && a.every((atom, i) => atom === b[i]);
   }
   if (a instanceof Map && b instanceof Map) {
-    const other: ReadonlyMap<Atom, Atom> = b;
-    return a.size === b.size && [...a].every(([key, value]) => other.get(key) === value);
+    const left: ReadonlyMap<Atom, Atom> = a;
+    const right: ReadonlyMap<Atom, Atom> = b;
+    return left.size === right.size && [...left].every(([k, value]) => right.get(k) === value);
   }
   return false;
 }

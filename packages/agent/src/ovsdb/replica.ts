@@ -6,7 +6,14 @@
 import { WeftError } from "@weft/shared/errors.ts";
 import { OvsdbProtocolError, OvsdbRequestError } from "./errors.ts";
 import { isObject, type Json, type JsonObject } from "./jsonrpc.ts";
-import { applyDiff, decodeValue, defaultValue, sameValue, type Value, ZERO_UUID } from "./notation.ts";
+import {
+  applyDiff,
+  decodeValue,
+  defaultValue,
+  sameValue,
+  type Value,
+  ZERO_UUID,
+} from "./notation.ts";
 import {
   type ColumnType,
   type DatabaseSchema,
@@ -207,7 +214,8 @@ export class Replica<S extends TableSelection> implements Disposable {
         updates: updates ?? null,
       };
     } catch (error) {
-      if (!(error instanceof OvsdbRequestError) || error.ovsdbError !== "unknown method") throw error;
+      if (!(error instanceof OvsdbRequestError) || error.ovsdbError !== "unknown method")
+        throw error;
     }
     const updates = await this.#session.request("monitor_cond", [
       this.#database,
@@ -242,11 +250,16 @@ export class Replica<S extends TableSelection> implements Disposable {
    */
   #apply(updates: Json, full: boolean): void {
     if (!isObject(updates)) throw new OvsdbProtocolError("table updates are not an object");
-    const changes: { table: string; uuid: string; old: GenericRow | null; new: GenericRow | null }[] =
-      [];
+    const changes: {
+      table: string;
+      uuid: string;
+      old: GenericRow | null;
+      new: GenericRow | null;
+    }[] = [];
     for (const [table, rowUpdates] of Object.entries(updates)) {
       const state = this.#tables.get(table);
-      if (state === undefined) throw new OvsdbProtocolError(`update of table ${table}, not monitored`);
+      if (state === undefined)
+        throw new OvsdbProtocolError(`update of table ${table}, not monitored`);
       if (!isObject(rowUpdates)) throw new OvsdbProtocolError(`updates of ${table} are no object`);
       for (const [uuid, update] of Object.entries(rowUpdates)) {
         const old = state.rows.get(uuid) ?? null;
@@ -317,7 +330,8 @@ function modifiedRow(state: TableState, old: GenericRow, wire: JsonObject): Gene
   const row: Record<string, Value> = { ...old };
   for (const [column, diff] of Object.entries(wire)) {
     const type = state.columns.get(column);
-    if (type === undefined) throw new OvsdbProtocolError(`update of column ${column}, not monitored`);
+    if (type === undefined)
+      throw new OvsdbProtocolError(`update of column ${column}, not monitored`);
     row[column] = applyDiff(type, old[column] ?? defaultValue(type), decodeValue(type, diff));
   }
   return row as GenericRow;

@@ -8,7 +8,7 @@
 //   "string=>string"    map                  -> ReadonlyMap<string, string>
 import { OvsdbEncodeError, OvsdbProtocolError } from "./errors.ts";
 import { isObject, type Json, type JsonObject } from "./jsonrpc.ts";
-import type { NamedUuid } from "./notation.ts";
+import type { NamedUuid } from "./named-uuid.ts";
 
 export type AtomType = "integer" | "real" | "boolean" | "string" | "uuid";
 
@@ -145,10 +145,10 @@ function parseType(json: Json | undefined, where: string): ColumnType {
 }
 
 function parseBase(json: Json | undefined, where: string): BaseType {
-  const base = typeof json === "string" ? { type: json } : object(json, where);
+  const base: JsonObject = typeof json === "string" ? { type: json } : object(json, where);
   const type = base["type"];
   if (!isAtomType(type)) throw new OvsdbProtocolError(`schema: unknown type of ${where}`);
-  const refTable = (base as JsonObject)["refTable"];
+  const refTable = base["refTable"];
   return { type, refTable: typeof refTable === "string" ? refTable : null };
 }
 

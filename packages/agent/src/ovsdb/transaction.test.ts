@@ -111,7 +111,8 @@ test.each([
   const error = await tx.commit(answering(answer as Json)).catch((e: unknown) => e);
   expect(error).toBeInstanceOf(OvsdbTransactionError);
   expect(error).toMatchObject({ opIndex, kind });
-  if (opIndex !== null) expect(String(error)).toContain(`insert Port "p${opIndex}"`);
+  const where = opIndex === null ? "at commit" : `insert Port "p${opIndex}"`;
+  expect(String(error)).toContain(where);
 });
 
 test.each<[string, Json]>([

@@ -3,7 +3,8 @@
 // once. Called by reconcile/ and by tests.
 import { OvsdbEncodeError, OvsdbProtocolError, OvsdbTransactionError } from "./errors.ts";
 import { isObject, type Json, type JsonObject } from "./jsonrpc.ts";
-import { encodeAtom, encodeValue, isUuid, NamedUuid, type ValueInput } from "./notation.ts";
+import { NamedUuid } from "./named-uuid.ts";
+import { encodeAtom, encodeValue, isUuid, type ValueInput } from "./notation.ts";
 import { type ColumnType, parseShape, type RowInput, type TableSelection } from "./schema.ts";
 
 export type ConditionFunction = "==" | "!=" | "includes" | "excludes" | "<" | "<=" | ">" | ">=";
@@ -84,7 +85,12 @@ export class Transaction<S extends TableSelection> {
     where: Where<S, T>,
     row: RowInput<S[T]>,
   ): void {
-    this.#push({ op: "update", table, where: this.#where(table, where), row: this.#row(table, row) });
+    this.#push({
+      op: "update",
+      table,
+      where: this.#where(table, where),
+      row: this.#row(table, row),
+    });
   }
 
   mutate<T extends Extract<keyof S, string>>(
@@ -94,7 +100,7 @@ export class Transaction<S extends TableSelection> {
   ): void {
     const encoded = mutations.map(([column, mutator, value]): Json => {
       const type = this.#column(table, column);
-      return [column, mutator, encodeMutation(type, mutator, value as ValueInput)];
+      return [column, mutator, encodeMutation(type, mutator, value)];
     });
     this.#push({ op: "mutate", table, where: this.#where(table, where), mutations: encoded });
   }
@@ -211,7 +217,7 @@ export class Transaction<S extends TableSelection> {
       return [["_uuid", "==", ["uuid", where]]];
     }
     return where.map(([column, fn, value]): Json => {
-      return [column, fn, encodeValue(this.#column(table, column), value as ValueInput)];
+      return [column, fn, encodeValue(this.#column(table, column), value)];
     });
   }
 }
@@ -237,5 +243,6 @@ function describeOperation(operation: JsonObject): string {
   const row = operation["row"];
   const name = isObject(row) && typeof row["name"] === "string" ? ` "${row["name"]}"` : "";
   const table = typeof operation["table"] === "string" ? ` ${operation["table"]}` : "";
-  return `${String(operation["op"])}${table}${name}`;
+  const op = typeof operation["op"] === "string" ? operation["op"] : "operation";
+  return `${op}${table}${name}`;
 }

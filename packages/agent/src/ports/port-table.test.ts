@@ -18,7 +18,14 @@ const local: LocalPort = {
   mtuBytes: 1442,
 };
 
-const vif: Vif = { portId: "web-1", name: "tap0", ofport: 5, linkUp: true, mtuBytes: 1442, error: "" };
+const vif: Vif = {
+  portId: "web-1",
+  name: "tap0",
+  ofport: 5,
+  linkUp: true,
+  mtuBytes: 1442,
+  error: "",
+};
 
 function states(table: PortTable): string[] {
   return table

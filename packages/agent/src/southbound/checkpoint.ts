@@ -71,12 +71,15 @@ export class CheckpointFile {
 
   /** Writes what is due now and waits for it. */
   async flush(): Promise<void> {
-    this.#timer?.cancel();
-    this.#timer = null;
+    this.#cancelTimer();
     await this.#writing;
+    this.#cancelTimer();
+    await this.#write();
+  }
+
+  #cancelTimer(): void {
     this.#timer?.cancel();
     this.#timer = null;
-    await this.#write();
   }
 
   async #write(): Promise<void> {
@@ -115,7 +118,8 @@ export function encodeCheckpoint(checkpoint: AgentCheckpoint): Buffer {
 export function decodeCheckpoint(bytes: Buffer): AgentCheckpoint | string {
   const start = MAGIC.length + HASH_BYTES;
   if (bytes.length < start) return `too short (${bytes.length} bytes)`;
-  if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) return "not a checkpoint, or of another version";
+  if (!bytes.subarray(0, MAGIC.length).equals(MAGIC))
+    return "not a checkpoint, or of another version";
   const body = bytes.subarray(start);
   const hash = createHash("sha256").update(body).digest();
   if (!timingSafeEqual(hash, bytes.subarray(MAGIC.length, start))) return "checksum differs";

@@ -21,7 +21,11 @@ const upsert = (key: string, text: string) => ({ key, body: Buffer.from(text) })
 
 test("a frame answers only what it changed", () => {
   const state = new DesiredState();
-  state.apply(STORE, 1n, frame({ upserts: [upsert("network/1/a", "x"), upsert("network/1/b", "y")] }));
+  state.apply(
+    STORE,
+    1n,
+    frame({ upserts: [upsert("network/1/a", "x"), upsert("network/1/b", "y")] }),
+  );
   const effect = state.apply(
     STORE,
     1n,
@@ -35,7 +39,11 @@ test("a frame answers only what it changed", () => {
 
 test("a dropped scope goes whole, but for what the same frame puts back", () => {
   const state = new DesiredState();
-  state.apply(STORE, 1n, frame({ upserts: [upsert("network/1/a", "x"), upsert("network/1/b", "y")] }));
+  state.apply(
+    STORE,
+    1n,
+    frame({ upserts: [upsert("network/1/a", "x"), upsert("network/1/b", "y")] }),
+  );
   const effect = state.apply(
     STORE,
     1n,
@@ -47,7 +55,11 @@ test("a dropped scope goes whole, but for what the same frame puts back", () => 
 
 test("the share that a frame deletes counts what it puts back as kept", () => {
   const state = new DesiredState();
-  state.apply(STORE, 1n, frame({ upserts: ["a", "b", "c", "d"].map((k) => upsert(`network/1/${k}`, k)) }));
+  state.apply(
+    STORE,
+    1n,
+    frame({ upserts: ["a", "b", "c", "d"].map((k) => upsert(`network/1/${k}`, k)) }),
+  );
   const share = state.deletionShare(
     frame({ dropScopes: ["network/1"], upserts: [upsert("network/1/a", "a")], deletes: ["none"] }),
   );

@@ -69,7 +69,7 @@ pub enum Action {
     /// Decrements the TTL or hop limit; a packet whose TTL runs out goes to the controller with id 0
     /// as far as that one asked for it, and its processing ends.
     DecTtl,
-    /// To the controller, with NXAST_CONTROLLER2.
+    /// To the controller, with NXAST_CONTROLLER2. Build it with [`Action::controller`].
     Controller(Box<Controller>),
     /// Through conntrack.
     Ct(Box<Ct>),
@@ -100,7 +100,7 @@ pub enum Action {
 /// NXAST_CONTROLLER2: how a packet goes to the controller.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Controller {
-    /// Bytes of the packet to send; 0xffff: all.
+    /// Bytes of the packet to send; 0xffff: all. OVS buffers no packets and sends all anyway.
     pub max_len: u16,
     /// Which controller connection (NXT_SET_CONTROLLER_ID); 0: those that never set one.
     pub controller_id: u16,
@@ -239,8 +239,12 @@ impl Action {
         Action::Nat(Box::new(nat))
     }
 
-    /// To the controller.
+    /// To the controller. With nothing but defaults it is a plain output to the controller port, which
+    /// is how OVS reads it; decoding gives that form too.
     pub fn controller(controller: Controller) -> Self {
+        if controller == Controller::default() {
+            return Action::output(crate::port::CONTROLLER);
+        }
         Action::Controller(Box::new(controller))
     }
 }

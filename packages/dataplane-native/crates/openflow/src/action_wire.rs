@@ -146,6 +146,10 @@ fn encode_action(out: &mut Vec<u8>, action: &Action, depth: usize) -> Result<()>
             if *mask == 0 {
                 return Err(Error::Field { field: field.name(), reason: "the mask sets no bit" });
             }
+            if *field == Field::InPort {
+                let reason = "an action may not set it: set Field::InPort16";
+                return Err(Error::Field { field: field.name(), reason });
+            }
             standard(out, SET_FIELD);
             encode_oxm(out, *field, value & mask, (*mask != field.all_ones()).then_some(*mask));
         }
@@ -395,7 +399,12 @@ fn decode_action(kind: u16, body: &mut Reader<'_>, depth: usize) -> Result<Optio
         DEC_TTL => Some(Action::DecTtl),
         SET_FIELD => pull_entry(body)?
             .map(|entry| Action::set_masked(entry.field, entry.value, entry.mask))
-            .filter(|action| !matches!(action, Action::SetField { mask: 0, .. })),
+            .filter(|action| {
+                !matches!(
+                    action,
+                    Action::SetField { mask: 0, .. } | Action::SetField { field: Field::InPort, .. }
+                )
+            }),
         COPY_FIELD => {
             let (n_bits, src_ofs, dst_ofs) = (body.u16()?, body.u16()?, body.u16()?);
             body.skip(2)?;

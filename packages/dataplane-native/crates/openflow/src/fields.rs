@@ -19,7 +19,7 @@ const ERICSSON: u16 = 0x1000;
 pub(crate) const EXPERIMENTER: u16 = 0xffff;
 
 /// Bytes of a `tun_metadata` value as [`Field`] carries it: Weft's one TLV is 12 bytes long.
-/// Other lengths stay opaque (see [`crate::Match`]).
+/// Shorter ones are read with zeros in front, longer ones stay opaque (see [`crate::Match`]).
 pub const TUN_METADATA_BYTES: usize = 12;
 
 /// What the table says about one field.
@@ -85,8 +85,11 @@ fields! {
     DpHash "dp_hash" (NXM_1, 35) 4 32 yes Hex;
     RecircId "recirc_id" (NXM_1, 36) 4 32 no Decimal;
     ConjId "conj_id" (NXM_1, 37) 4 32 no Decimal;
-    /// The OpenFlow port the packet came in by, 32 bits.
+    /// The OpenFlow port the packet came in by, 32 bits. Actions may read but not set it.
     InPort "in_port_oxm" (BASIC, 0) 4 32 no Port;
+    /// The same in 16-bit numbering, which actions may set: 0 lets a packet go out by its own port.
+    /// A match stores [`Field::InPort`].
+    InPort16 "in_port" (NXM_0, 0) 2 16 no Decimal;
     ActsetOutput "actset_output" (BASIC, 43) 4 32 no Port;
     TunId "tun_id" (BASIC, 38) 8 64 yes Hex;
     TunSrc "tun_src" (NXM_1, 31) 4 32 yes Ipv4;

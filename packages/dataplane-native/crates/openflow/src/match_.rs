@@ -7,9 +7,10 @@
 //! - value bits outside the mask are zero; a full mask is left out; an empty mask removes the field;
 //! - `xreg` and `xxreg` become their 32-bit registers (OVS stores those, and prints them);
 //! - `vlan_tci` becomes `vlan_vid` and `vlan_pcp` (OVS sends those in OpenFlow 1.5);
+//! - the 16-bit `in_port` becomes the 32-bit one;
 //! - `packet_type` 0 (Ethernet) is implied and left out.
 //!
-//! Fields that the table does not know (other experimenters, `tun_metadata` of a length other than
+//! Fields that the table does not know (other experimenters, `tun_metadata` longer than
 //! [`TUN_METADATA_BYTES`](crate::TUN_METADATA_BYTES)) stay as opaque bytes after the known ones.
 
 use smallvec::SmallVec;
@@ -83,16 +84,22 @@ struct RawEntry<'a> {
 }
 
 impl RawEntry<'_> {
+    /// Bytes of the value, and of the mask if there is one.
+    fn width(&self) -> usize {
+        if self.has_mask { self.payload.len() / 2 } else { self.payload.len() }
+    }
+
     /// The table's field, when the length too is what the table says.
+    /// OVS leaves leading zero bytes out of a `tun_metadata` value in an action.
     fn field(&self) -> Option<Field> {
         let field = Field::lookup(self.class, self.number)?;
-        let wanted = if self.has_mask { 2 * field.bytes() } else { field.bytes() };
-        (self.payload.len() == wanted).then_some(field)
+        let shorter = field.is_tun_metadata() && self.width() < field.bytes();
+        (self.width() == field.bytes() || shorter).then_some(field)
     }
 
     fn entry(&self) -> Option<Entry> {
         let field = self.field()?;
-        let (value, mask) = self.payload.split_at_checked(field.bytes())?;
+        let (value, mask) = self.payload.split_at_checked(self.width())?;
         let mask = if self.has_mask { from_bytes(mask) } else { field.all_ones() };
         Some(Entry { field, value: from_bytes(value), mask })
     }
@@ -151,6 +158,10 @@ impl Match {
             // "No tag" is one condition to Open vSwitch: it sends no PCP with it.
             let untagged = mask & 0x1000 != 0 && value & 0x1000 == 0;
             self.put(Field::VlanPcp, value >> 13, if untagged { 0 } else { mask >> 13 });
+        } else if field == Field::InPort16 {
+            let reserved = if value >= 0xff00 { 0xffff_0000 } else { 0 };
+            let high = if mask == 0xffff { 0xffff_0000 } else { 0 };
+            self.store(Field::InPort, value | reserved & high, mask | high);
         } else if field == Field::PacketType && value == 0 {
             self.store(field, 0, 0);
         } else {
@@ -171,11 +182,10 @@ impl Match {
     }
 
     fn store(&mut self, field: Field, value: u128, mask: u128) {
-        let mut encoded = SmallVec::<[u8; 40]>::new();
-        if mask != 0 {
-            encode_oxm(&mut encoded, field, value, (mask != field.all_ones()).then_some(mask));
-        }
-        self.splice((field as u8, 0, 0), &encoded);
+        let partial = (mask != field.all_ones()).then_some(mask);
+        let (encoded, length) = oxm_bytes(field, value, partial);
+        let length = if mask == 0 { 0 } else { length };
+        self.splice((field as u8, 0, 0), &encoded[..length]);
     }
 
     /// Replaces the entry of this rank by `encoded`, which may be empty.
@@ -300,12 +310,27 @@ impl Match {
             F::ArpOp | F::ArpSpa | F::ArpTpa | F::ArpSha | F::ArpTha => {
                 (matches!(eth, Some(0x0806 | 0x8035)), "eth_type 0x0806")
             }
-            F::CtNwSrc | F::CtNwDst => (eth == Some(0x0800), "eth_type 0x0800"),
-            F::CtIpv6Src | F::CtIpv6Dst => (eth == Some(0x86dd), "eth_type 0x86dd"),
-            F::CtTpSrc | F::CtTpDst => (self.get(F::CtNwProto).is_some(), "ct_nw_proto"),
+            F::CtNwSrc | F::CtNwDst if eth != Some(0x0800) => (false, "eth_type 0x0800"),
+            F::CtIpv6Src | F::CtIpv6Dst if eth != Some(0x86dd) => (false, "eth_type 0x86dd"),
+            F::CtTpSrc | F::CtTpDst if self.get(F::CtNwProto).is_none() => (false, "ct_nw_proto"),
+            F::CtNwProto
+            | F::CtNwSrc
+            | F::CtNwDst
+            | F::CtIpv6Src
+            | F::CtIpv6Dst
+            | F::CtTpSrc
+            | F::CtTpDst => (self.names_a_connection(), "ct_state with a bit of a connection or +trk-inv"),
             _ => (true, ""),
         };
         (!ok).then_some(needs)
+    }
+
+    /// Whether ct_state implies that there is a connection (new, est, rel, rpl, snat, dnat or +trk-inv).
+    fn names_a_connection(&self) -> bool {
+        self.get(Field::CtState).is_some_and(|state| {
+            state.value & 0xcf != 0
+                || (state.value & 0x20 != 0 && state.mask & 0x10 != 0 && state.value & 0x10 == 0)
+        })
     }
 
     /// Reads bare OXM bytes (no `ofp_match` header), in any order, into canonical form.
@@ -406,21 +431,22 @@ pub(crate) fn header(field: Field) -> [u8; 4] {
 }
 
 /// Appends one OXM. `mask` is `None` for an exact match.
-pub(crate) fn encode_oxm<E>(out: &mut E, field: Field, value: u128, mask: Option<u128>)
-where
-    E: for<'a> Extend<&'a u8>,
-{
-    let bytes = field.bytes();
-    let mut head = header(field);
-    if mask.is_some() {
-        head[2] |= 1;
-        head[3] = low_byte(2 * bytes);
-    }
-    out.extend(&head);
-    out.extend(&value.to_be_bytes()[16 - bytes..]);
-    if let Some(mask) = mask {
-        out.extend(&mask.to_be_bytes()[16 - bytes..]);
-    }
+pub(crate) fn encode_oxm(out: &mut Vec<u8>, field: Field, value: u128, mask: Option<u128>) {
+    let (bytes, length) = oxm_bytes(field, value, mask);
+    out.extend_from_slice(&bytes[..length]);
+}
+
+/// One OXM in a buffer that holds the longest of the table's, and its length.
+fn oxm_bytes(field: Field, value: u128, mask: Option<u128>) -> ([u8; 36], usize) {
+    let width = field.bytes();
+    let mut out = [0; 36];
+    out[..4].copy_from_slice(&header(field));
+    out[4..4 + width].copy_from_slice(&value.to_be_bytes()[16 - width..]);
+    let Some(mask) = mask else { return (out, 4 + width) };
+    out[2] |= 1;
+    out[3] = low_byte(2 * width);
+    out[4 + width..4 + 2 * width].copy_from_slice(&mask.to_be_bytes()[16 - width..]);
+    (out, 4 + 2 * width)
 }
 
 /// Table widths are at most 16 bytes, so that even two of them fit.

@@ -67,7 +67,8 @@ pub enum Message {
     EchoReply(Vec<u8>),
     FeaturesRequest,
     FeaturesReply(Features),
-    /// `miss_send_len` above 0 also switches on packet-ins of a service connection.
+    /// On `<bridge>.mgmt` a `miss_send_len` above 0 is what switches on asynchronous messages at all:
+    /// packet-ins, port status, flow removed. It does not limit packet-ins of a controller action.
     SetConfig { flags: u16, miss_send_len: u16 },
     /// OFPT_PACKET_IN.
     PacketIn(Box<PacketIn>),

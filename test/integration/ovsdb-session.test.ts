@@ -5,10 +5,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { FakeClock } from "../../../../test/fakes/clock.ts";
+import { FakeClock } from "../fakes/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { parseOvsdbAddress } from "./address.ts";
-import { OvsdbSession } from "./session.ts";
+import { parseOvsdbAddress } from "@weft/agent/ovsdb/address.ts";
+import { OvsdbSession } from "@weft/agent/ovsdb/session.ts";
 
 let dir: string;
 let server: Server;

@@ -1,0 +1,382 @@
+// WIRING of the agent, read first. It owns no logic of its own beyond who is told what, in which order.
+//
+//   checkpoint file --> desired state --+                        +--> OVSDB reconciler --> ovsdb-server
+//   central --> session --> frames -----+--> port table          |          |
+//                  ^                    +--> engine feed --> dataplane (Rust) --> ovs-vswitchd
+//                  |                              ^                 |       |
+//                  |                  local facts +<- OVSDB facts --+       |
+//                  +---- acks, port reports, claims <-- tickets, claims <---+
+//
+// Order that matters: nothing is submitted before the checkpoint is loaded and OVSDB has shown what the host has; a sequence is
+// acked only when its ticket completed; nothing is pruned, in OVSDB or in the flow table, before this agent was in sync with
+// central once in this life and the engine has completed what it knew then.
+
+import type { ChannelCredentials, ClientOptions } from "@grpc/grpc-js";
+import type { Dataplane, DataplaneEvent } from "@weft/dataplane-native";
+import type { Clock } from "@weft/shared/clock.ts";
+import {
+  type AddressClaim,
+  type AgentCheckpoint,
+  type Hello,
+  InstructionBody,
+  type Instruction,
+  type Query,
+  type QueryReply,
+  Resume,
+  type Welcome,
+} from "@weft/shared/gen/weft/v1/southbound.ts";
+import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
+import { SCHEMA_VERSION } from "@weft/shared/instruction-digest.ts";
+import { ipToBytes } from "@weft/shared/net/ip.ts";
+import { macToBytes } from "@weft/shared/net/mac.ts";
+import type { Logger } from "pino";
+import { type AgentConfig, encapTypeOf } from "./config.ts";
+import { EngineFeed } from "./engine-feed.ts";
+import { type Facts, LocalFacts, vifOfKey } from "./ports/local-facts.ts";
+import { PortTable, type Vif } from "./ports/port-table.ts";
+import type { CheckpointFile } from "./southbound/checkpoint.ts";
+import { DesiredState, type Frame } from "./southbound/desired-state.ts";
+import { Session } from "./southbound/session.ts";
+
+export const AGENT_VERSION = "0.1.0";
+export const PROTOCOL_VERSION = 1;
+
+/** What the OVSDB side shows: facts for the engine and the interfaces that carry an iface-id. */
+export interface SwitchFacts extends Omit<Facts, "vifs"> {
+  readonly vifs: readonly Vif[];
+}
+
+export interface AgentOptions {
+  readonly config: AgentConfig;
+  readonly hostname: string;
+  readonly credentials: ChannelCredentials;
+  readonly channelOptions: ClientOptions;
+  readonly checkpoint: CheckpointFile;
+  readonly openDataplane: (onEvent: (event: DataplaneEvent) => void) => Dataplane;
+  /** In sync with central for the first time: leftovers in OVSDB may go. */
+  readonly onInSync: () => void;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+export class Agent implements AsyncDisposable {
+  readonly #options: AgentOptions;
+  readonly #desired = new DesiredState();
+  readonly #ports = new PortTable();
+  readonly #facts = new LocalFacts();
+  readonly #claimGenerations = new Map<string, bigint>();
+  readonly #session: Session;
+  readonly #dataplane: Dataplane;
+  readonly #feed: EngineFeed;
+  readonly #logger: Logger;
+  #vifs = new Map<string, Vif>();
+  #inSync = false;
+  #pruneAllowed = false;
+  #lastTicket = 0n;
+  #completedTicket = 0n;
+  #welcome: Welcome | null = null;
+  #waitingFor = "";
+  #acked: bigint | null = null;
+  #failures = new Map<string, string>();
+  #driftRepaired = 0n;
+  #flows = 0;
+
+  constructor(options: AgentOptions) {
+    this.#options = options;
+    this.#logger = options.logger;
+    this.#dataplane = options.openDataplane((event) => this.#onDataplane(event));
+    this.#feed = new EngineFeed({
+      submit: (batch) => this.#dataplane.submit(batch),
+      onSubmitted: (keys, ticket) => this.#onSubmitted(keys, ticket),
+      clock: options.clock,
+    });
+    this.#session = new Session({
+      address: options.config.central.address,
+      credentials: options.credentials,
+      channelOptions: options.channelOptions,
+      clock: options.clock,
+      random: options.random,
+      logger: options.logger,
+      callbacks: {
+        hello: () => this.#hello(),
+        welcomed: (welcome) => this.#welcomed(welcome),
+        frame: (frame) => this.#applyFrame(frame),
+        scopeKeys: (scope) => this.#desired.scopeKeys(scope),
+        heartbeat: () => ({
+          waitingFor: this.#waitingFor,
+          driftRepaired: this.#driftRepaired,
+          flows: this.#flows,
+        }),
+        query: (query) => this.#answer(query),
+        disconnected: () => {
+          this.#welcome = null;
+        },
+      },
+    });
+  }
+
+  /** Takes up what the checkpoint holds, then connects. */
+  async start(): Promise<void> {
+    const loaded = await this.#options.checkpoint.load();
+    if (loaded.kind === "damaged") {
+      this.#logger.error(
+        { reason: loaded.reason },
+        "checkpoint damaged and set aside: full resync",
+      );
+    }
+    if (loaded.kind === "loaded") this.#restore(loaded.checkpoint);
+    this.#session.start();
+  }
+
+  /** OVSDB changed: interfaces, tunnel ports, patch ports. */
+  onSwitchFacts(facts: SwitchFacts): void {
+    const now = new Map(facts.vifs.map((vif) => [vif.portId, vif]));
+    for (const [portId, vif] of now) {
+      if (!sameVif(this.#vifs.get(portId), vif)) this.#ports.setVif(portId, vif);
+    }
+    for (const portId of this.#vifs.keys()) {
+      if (!now.has(portId)) this.#ports.setVif(portId, null);
+    }
+    this.#vifs = now;
+    const vifs = facts.vifs
+      .filter(({ ofport, error }) => ofport > 0 && error === "")
+      .map(({ portId, ofport }) => ({ portId, ofport }));
+    const change = this.#facts.update({ ...facts, vifs });
+    if (change.upserts.length + change.deletes.length > 0) {
+      this.#feed.push(change.upserts, change.deletes, null);
+    }
+    this.#feed.open();
+    this.#report();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#session[Symbol.asyncDispose]();
+    this.#feed.close();
+    await this.#dataplane.close();
+    this.#checkpoint();
+    await this.#options.checkpoint.flush();
+  }
+
+  /** For /metrics. */
+  stats(): {
+    instructions: number;
+    backlog: number;
+    flows: number;
+    driftRepaired: bigint;
+    failed: number;
+    streaming: boolean;
+  } {
+    return {
+      instructions: this.#desired.size,
+      backlog: this.#feed.backlog,
+      flows: this.#flows,
+      driftRepaired: this.#driftRepaired,
+      failed: this.#failures.size,
+      streaming: this.#session.state === "streaming",
+    };
+  }
+
+  #restore(checkpoint: AgentCheckpoint): void {
+    const { storeId, epoch, sequence, revision, instructions, ports } = checkpoint;
+    this.#desired.load({ storeId, epoch, sequence, revision }, instructions);
+    for (const port of ports) this.#ports.setHeld(port.portId, port.generation);
+    this.#tellPorts(instructions, []);
+    this.#feed.push(instructions, [], null);
+    this.#logger.info({ instructions: instructions.length, revision }, "state taken up from disk");
+  }
+
+  #hello(): Hello {
+    const { config, hostname } = this.#options;
+    const position = this.#desired.position;
+    return {
+      protocolVersion: PROTOCOL_VERSION,
+      chassis: config.chassis,
+      hostname,
+      agentVersion: AGENT_VERSION,
+      encaps: config.encaps.map(({ type, ip, underlayMtuBytes }) => ({
+        type: encapTypeOf(type),
+        ip: ipToBytes(ip),
+        underlayMtuBytes,
+      })),
+      physicalNetworks: Object.keys(config.providerBridges).sort(),
+      capabilities: [],
+      held:
+        position === null
+          ? undefined
+          : { ...position, scopes: this.#desired.digests(), instructions: this.#desired.size },
+      schemaVersion: SCHEMA_VERSION,
+    };
+  }
+
+  #welcomed(welcome: Welcome): void {
+    this.#welcome = welcome;
+    const { storeId, revision, resume } = welcome;
+    this.#logger.info({ storeId, revision, resume, epoch: welcome.epoch }, "connected to central");
+    this.#waitingFor =
+      resume === Resume.HOLD ? `weft chassis adopt ${this.#options.config.chassis}` : "";
+    if (resume === Resume.CONTINUE) this.#inSync = true;
+    this.#allowPruneWhenSafe();
+    const reports = this.#ports.takeAllReports();
+    this.#session.send({ $case: "portReports", value: { reports, complete: true } });
+  }
+
+  #applyFrame(frame: Frame): void {
+    const welcome = this.#welcome;
+    if (welcome === null) return;
+    const held = this.#desired.position;
+    if (held !== null && held.storeId !== welcome.storeId && !frame.adopted) {
+      // Central should have held back; what another store says is not taken without an operator's word.
+      this.#logger.error(
+        { held: held.storeId, offered: welcome.storeId },
+        "frame of another store refused",
+      );
+      return;
+    }
+    this.#waitingFor = "";
+    const effect = this.#desired.apply(welcome.storeId, welcome.epoch, frame);
+    this.#tellPorts(effect.upserts, effect.deletes);
+    if (frame.inSync) this.#inSync = true;
+    this.#feed.push(effect.upserts, effect.deletes, frame.sequence);
+    this.#checkpoint();
+    this.#report();
+  }
+
+  /** Local ports among the instructions go to the port table. */
+  #tellPorts(upserts: readonly Instruction[], deletes: readonly string[]): void {
+    for (const key of deletes) if (PORT_KEY.test(key)) this.#ports.setLocal(key, null);
+    for (const { key, body } of upserts) {
+      if (!PORT_KEY.test(key)) continue;
+      const decoded = InstructionBody.decode(body).body;
+      this.#ports.setLocal(key, decoded?.$case === "localPort" ? decoded.value : null);
+    }
+  }
+
+  #onSubmitted(keys: readonly string[], ticket: bigint): void {
+    this.#lastTicket = ticket;
+    for (const key of keys) {
+      const vif = vifOfKey(key);
+      this.#ports.awaitTicket(vif === undefined ? this.#ports.portsOfKey(key) : [vif], ticket);
+    }
+  }
+
+  #onDataplane(event: DataplaneEvent): void {
+    switch (event.kind) {
+      case "completed": {
+        this.#failures = new Map(event.failures.map(({ key, reason }) => [key, reason]));
+        this.#flows = event.flows;
+        this.#ports.completed(event.ticket, this.#failures);
+        this.#completedTicket = event.ticket;
+        const sequence = this.#feed.completed(event.ticket);
+        // Reports first: central must not take a revision for realized before it knows the states that came of it.
+        this.#report();
+        if (sequence !== null) this.#ack(sequence);
+        this.#allowPruneWhenSafe();
+        return;
+      }
+      case "drift":
+        this.#driftRepaired += BigInt(event.repaired);
+        this.#logger.warn({ repaired: event.repaired }, "drift repaired in the flow table");
+        return;
+      case "claim":
+        return this.#claim(event);
+      case "connection":
+        this.#logger.info({ connected: event.connected, reason: event.reason }, "OpenFlow");
+        return;
+    }
+  }
+
+  #ack(sequence: bigint): void {
+    this.#acked = sequence;
+    const failed = [...this.#failures].map(([key, reason]) => ({ key, reason }));
+    this.#session.send({
+      $case: "ack",
+      value: {
+        sequence: this.#acked,
+        failed: failed.slice(0, MAX_FAILED),
+        failedTotal: failed.length,
+        driftRepaired: this.#driftRepaired,
+        flows: this.#flows,
+      },
+    });
+  }
+
+  #claim(event: { portId: string; ip: string; mac: string }): void {
+    const generation = (this.#claimGenerations.get(event.portId) ?? 0n) + 1n;
+    this.#claimGenerations.set(event.portId, generation);
+    const claim: AddressClaim = {
+      portId: event.portId,
+      ip: ipToBytes(event.ip),
+      mac: macToBytes(event.mac),
+      generation,
+    };
+    this.#session.send({ $case: "addressClaims", value: { claims: [claim] } });
+  }
+
+  /** Sends what changed in the states of ports; nothing is lost while the stream is down, the next welcome reports all. */
+  #report(): void {
+    const reports = this.#ports.takeChangedReports();
+    if (reports.length === 0) return;
+    for (const { portId, state, reason } of reports) {
+      if (state === PortState.DOWN) this.#claimGenerations.delete(portId);
+      this.#logger.debug({ portId, state, reason }, "port");
+    }
+    this.#session.send({ $case: "portReports", value: { reports, complete: false } });
+    this.#checkpoint();
+  }
+
+  #allowPruneWhenSafe(): void {
+    if (this.#pruneAllowed || !this.#inSync || !this.#feed.isOpen || this.#feed.backlog > 0) return;
+    if (this.#lastTicket === 0n || this.#completedTicket < this.#lastTicket) return;
+    this.#pruneAllowed = true;
+    this.#dataplane.allowPrune();
+    this.#options.onInSync();
+  }
+
+  #checkpoint(): void {
+    const position = this.#desired.position;
+    if (position === null) return;
+    this.#options.checkpoint.changed(() => ({
+      ...(this.#desired.position ?? position),
+      instructions: [...this.#desired.instructions()],
+      ports: [...this.#ports.entries()]
+        .filter(({ local, vif }) => local !== null && vif !== null)
+        .map(({ portId, generation }) => ({ portId, generation })),
+    }));
+  }
+
+  async #answer(query: Query): Promise<QueryReply> {
+    const [verb = "", argument = ""] = query.text.split(" ");
+    try {
+      if (verb === "port-flows") {
+        const local = this.#ports.get(argument)?.local;
+        if (!local) return failed(query, `port ${argument} is not on this chassis`);
+        const flows = await this.#dataplane.portFlows(local.portKey);
+        return { id: query.id, json: JSON.stringify(flows), error: "" };
+      }
+      return failed(query, `unknown query "${verb}"`);
+    } catch (error) {
+      return failed(query, error instanceof Error ? error.message : String(error));
+    }
+  }
+}
+
+/** Failures named in one ack. */
+const MAX_FAILED = 1000;
+
+const PORT_KEY = /^chassis\/[^/]+\/port\/\d+$/;
+
+function failed(query: Query, error: string): QueryReply {
+  return { id: query.id, json: "", error };
+}
+
+function sameVif(a: Vif | undefined, b: Vif): boolean {
+  return (
+    a !== undefined &&
+    a.name === b.name &&
+    a.ofport === b.ofport &&
+    a.linkUp === b.linkUp &&
+    a.mtuBytes === b.mtuBytes &&
+    a.error === b.error
+  );
+}

@@ -1,0 +1,153 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { credentials, Server, ServerCredentials, type ServerDuplexStream } from "@grpc/grpc-js";
+import { SystemClock } from "@weft/shared/clock.ts";
+import {
+  type AgentMessage,
+  type CentralMessage,
+  type Hello,
+  Resume,
+  SouthboundServiceService,
+} from "@weft/shared/gen/weft/v1/southbound.ts";
+import { until } from "../../../../test/lab/ovs.ts";
+import { pino } from "pino";
+import { afterAll, expect, test } from "vitest";
+import type { Frame } from "./desired-state.ts";
+import { Session } from "./session.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "weft-session-"));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+type Call = ServerDuplexStream<AgentMessage, CentralMessage>;
+
+/** The far end of a stream, driven by the test. */
+async function serve(name: string, onMessage: (call: Call, message: AgentMessage) => void) {
+  const server = new Server();
+  server.addService(SouthboundServiceService, {
+    connect: (call: Call) => {
+      call.on("data", (message: AgentMessage) => onMessage(call, message));
+      call.on("error", () => {});
+      call.on("end", () => call.end());
+    },
+  });
+  const address = `unix:${join(scratch, name)}`;
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error) =>
+      error === null ? resolve() : reject(error),
+    );
+  });
+  return { server, address };
+}
+
+const hello: Hello = {
+  protocolVersion: 1,
+  chassis: "a",
+  hostname: "a",
+  agentVersion: "0",
+  encaps: [],
+  physicalNetworks: [],
+  capabilities: [],
+  held: undefined,
+  schemaVersion: 1,
+};
+
+function open(address: string) {
+  const seen = { frames: [] as Frame[], welcomes: 0, lost: [] as string[] };
+  const session = new Session({
+    address,
+    credentials: credentials.createInsecure(),
+    channelOptions: {},
+    clock: new SystemClock(),
+    random: () => 0,
+    logger: pino({ level: "silent" }),
+    callbacks: {
+      hello: () => hello,
+      welcomed: () => {
+        seen.welcomes += 1;
+      },
+      frame: (frame) => seen.frames.push(frame),
+      scopeKeys: (scope) => [{ key: `${scope}/config`, hash: Buffer.alloc(16, 1) }],
+      heartbeat: () => ({ waitingFor: "", driftRepaired: 0n, flows: 0 }),
+      query: (query) => Promise.resolve({ id: query.id, json: query.text, error: "" }),
+      disconnected: (reason) => seen.lost.push(reason),
+    },
+  });
+  session.start();
+  return { session, seen };
+}
+
+const welcome = (): CentralMessage["message"] => ({
+  $case: "welcome",
+  value: {
+    protocolVersion: 1,
+    storeId: "s",
+    epoch: 1n,
+    leaseMs: 30_000,
+    resume: Resume.RESYNC,
+    capabilities: [],
+    revision: 1n,
+  },
+});
+
+test("a frame counts only when its end has come, and a cut stream leaves nothing of it", async () => {
+  let connects = 0;
+  const { server, address } = await serve("frames", (call, { message }) => {
+    if (message?.$case !== "hello") return;
+    connects += 1;
+    call.write({ message: welcome() });
+    const upserts = [{ key: `chassis/a/${connects}`, body: Buffer.from("x") }];
+    const chunk = { upserts, deletes: [], dropScopes: [], end: undefined };
+    call.write({ message: { $case: "chunk", value: chunk } });
+    if (connects === 1) {
+      call.end();
+      return;
+    }
+    const end = { sequence: 4n, revision: 2n, inSync: true, adopted: false };
+    call.write({
+      message: { $case: "chunk", value: { upserts: [], deletes: ["gone"], dropScopes: [], end } },
+    });
+  });
+  const { session, seen } = open(address);
+  await until("a whole frame", () => seen.frames.length === 1);
+  expect(seen.lost.length).toBe(1);
+  expect(seen.frames[0]).toEqual({
+    upserts: [{ key: "chassis/a/2", body: Buffer.from("x") }],
+    deletes: ["gone"],
+    dropScopes: [],
+    sequence: 4n,
+    revision: 2n,
+    inSync: true,
+    adopted: false,
+  });
+  await session[Symbol.asyncDispose]();
+  server.forceShutdown();
+});
+
+test("central's questions are answered and a refusal is a reason to come back later", async () => {
+  const answers: AgentMessage["message"][] = [];
+  const { server, address } = await serve("questions", (call, { message }) => {
+    if (message?.$case !== "hello") {
+      answers.push(message);
+      if (answers.length === 2) {
+        call.write({ message: { $case: "refusal", value: { reason: "version 9 wanted" } } });
+      }
+      return;
+    }
+    call.write({ message: welcome() });
+    call.write({ message: { $case: "scopeKeysRequest", value: { scopes: ["network/1"] } } });
+    call.write({ message: { $case: "query", value: { id: 3n, text: "objects" } } });
+  });
+  const { session, seen } = open(address);
+  await until("the refusal", () => seen.lost.length === 1);
+  expect(answers).toEqual([
+    {
+      $case: "scopeKeys",
+      value: { keys: [{ key: "network/1/config", hash: Buffer.alloc(16, 1) }], last: true },
+    },
+    { $case: "queryReply", value: { id: 3n, json: "objects", error: "" } },
+  ]);
+  expect(seen.lost[0]).toBe("refused: version 9 wanted");
+  await session[Symbol.asyncDispose]();
+  server.forceShutdown();
+});

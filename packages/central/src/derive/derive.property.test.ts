@@ -1,0 +1,188 @@
+// The oracle of derivation: after every step of a random history the incremental result is what a derivation from scratch gives,
+// whatever the order of rows; what was announced adds up to it; verify() finds nothing, and finds what is broken on purpose.
+import { InstructionBody } from "@weft/shared/gen/weft/v1/southbound.ts";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { RowReader } from "./spec.ts";
+import { createDeriver, type DerivedBatch, type Deriver } from "./deriver.ts";
+import { history } from "./history.fixture.ts";
+import { MemoryRows } from "./memory-rows.ts";
+
+const CHASSIS = ["chassis-0", "chassis-1", "chassis-2", "chassis-3"];
+
+/** The same rows, newest first. */
+const reversed = (rows: RowReader): RowReader => ({
+  get: (table, id) => rows.get(table, id),
+  values: (table) => [...rows.values(table)].reverse(),
+});
+
+/** Everything that a deriver tells, as text. */
+function told(deriver: Deriver): string[] {
+  const lines: string[] = [];
+  for (const chassis of CHASSIS) {
+    for (const scope of deriver.interest.scopes(chassis)) {
+      lines.push(`${chassis} hears ${scope}`);
+      for (const [key, body] of deriver.interest.instructions(scope)) {
+        lines.push(`${chassis} ${key} ${body.toString("hex")}`);
+      }
+    }
+  }
+  return lines.sort();
+}
+
+function mirror(into: Map<string, string>, batch: DerivedBatch): void {
+  const seen = new Set<string>();
+  for (const { scope, key, body } of batch.instructions) {
+    expect(key.startsWith(`${scope}/`)).toBe(true);
+    expect(seen.has(key)).toBe(false);
+    seen.add(key);
+    if (body === undefined) into.delete(key);
+    else into.set(key, body.toString("hex"));
+  }
+}
+
+test("incremental equals from scratch after every step", () => {
+  const tables = new Set<string>();
+  fc.assert(
+    fc.property(history, (steps) => {
+      const rows = new MemoryRows();
+      const deriver = createDeriver({ rows });
+      const announced = new Map<string, string>();
+      steps.forEach((step, at) => {
+        mirror(announced, deriver.apply(rows.edit(BigInt(at + 1), step)));
+        const scratch = createDeriver({ rows: reversed(rows) });
+        expect(told(deriver)).toEqual(told(scratch));
+        expect([...deriver.verify({ slice: 7 })].flat()).toEqual([]);
+        expect(deriver.counts).toEqual(scratch.counts);
+        for (const key of announced.keys()) tables.add(key.replace(/^(\w+)\/[^/]+\/(\w+).*/, "$1/$2"));
+        for (const line of told(scratch)) {
+          const [, key = "", body] = line.split(" ");
+          if (key !== "hears") expect(announced.get(key)).toBe(body);
+        }
+      });
+    }),
+    { numRuns: 150 },
+  );
+  // The histories are worth something: they made every kind of instruction.
+  expect([...tables].sort()).toEqual([
+    "chassis/config",
+    "chassis/fence",
+    "chassis/port",
+    "network/address",
+    "network/config",
+    "network/flood",
+    "network/location",
+  ]);
+});
+
+test("a step split into single changes ends in the same", () => {
+  fc.assert(
+    fc.property(history, (steps) => {
+      const together = new MemoryRows();
+      const alone = new MemoryRows();
+      const one = createDeriver({ rows: together });
+      const other = createDeriver({ rows: alone });
+      for (const step of steps) {
+        one.apply(together.edit(1n, step));
+        for (const edit of step) other.apply(alone.edit(1n, [edit]));
+      }
+      expect(told(other)).toEqual(told(one));
+    }),
+    { numRuns: 80 },
+  );
+});
+
+test("a batch that changes nothing tells nothing", () => {
+  fc.assert(
+    fc.property(history, (steps) => {
+      const rows = new MemoryRows();
+      const deriver = createDeriver({ rows });
+      for (const step of steps) deriver.apply(rows.edit(1n, step));
+      const last = (steps.at(-1) ?? []).map((edit) => ({
+        ...edit,
+        row: edit.row && { ...edit.row, revision: 9n, labels: { a: "b" } },
+      })) as typeof steps[number];
+      const batch = deriver.apply(rows.edit(2n, last));
+      expect(batch.instructions).toEqual([]);
+      expect(batch.subscriptions).toEqual([]);
+    }),
+    { numRuns: 80 },
+  );
+});
+
+/**
+ * Reference of interest, from the rows alone: the projects of what a chassis hosts. Shares no code with derivation.
+ */
+function projectsHosted(rows: MemoryRows, chassis: string): Set<string> {
+  const projects = new Set<string>();
+  for (const port of rows.values("port")) {
+    const at = port.requestedChassis ?? rows.get("binding", port.id)?.chassis;
+    if (at === chassis) projects.add(port.project);
+  }
+  return projects;
+}
+
+/** The project that an instruction speaks of; null = of no tenant. */
+function projectOf(rows: MemoryRows, body: InstructionBody["body"]): string | null {
+  if (body === undefined) throw new Error("an instruction without a body");
+  if (body.$case === "chassisConfig" || body.$case === "fencedPeer") return null;
+  if (!("networkKey" in body.value)) throw new Error(`no network in ${body.$case}`);
+  const { networkKey } = body.value;
+  const network = [...rows.values("network")].find((row) => row.key === networkKey);
+  if (network === undefined) throw new Error(`${body.$case} of no network`);
+  if ("portKey" in body.value) {
+    const { portKey } = body.value;
+    const port = [...rows.values("port")].find((row) => row.key === portKey);
+    expect(port?.network).toBe(network.id);
+    expect(port?.project).toBe(network.project);
+  }
+  return network.project;
+}
+
+test("nothing of a tenant reaches a chassis that hosts nothing of it", () => {
+  let judged = 0;
+  fc.assert(
+    fc.property(history, (steps) => {
+      const rows = new MemoryRows();
+      const deriver = createDeriver({ rows });
+      for (const step of steps) {
+        deriver.apply(rows.edit(1n, step));
+        for (const chassis of CHASSIS) {
+          const hosted = projectsHosted(rows, chassis);
+          for (const scope of deriver.interest.scopes(chassis)) {
+            for (const [key, bytes] of deriver.interest.instructions(scope)) {
+              if (key.startsWith("chassis/")) expect(key.startsWith(`chassis/${chassis}/`)).toBe(true);
+              const project = projectOf(rows, InstructionBody.decode(bytes).body);
+              if (project === null) continue;
+              judged += 1;
+              expect(hosted).toContain(project);
+            }
+          }
+        }
+      }
+    }),
+    { numRuns: 150 },
+  );
+  expect(judged).toBeGreaterThan(1000);
+});
+
+test("verify names a key that no longer is what the rows give", () => {
+  const rows = new MemoryRows();
+  const deriver = createDeriver({ rows });
+  fc.assert(
+    fc.property(history, (steps) => {
+      for (const step of steps) deriver.apply(rows.edit(1n, step));
+    }),
+    { numRuns: 5 },
+  );
+  const network = [...rows.values("network")][0];
+  if (network === undefined) throw new Error("the histories left no network");
+  // Behind the deriver's back.
+  rows.edit(1n, [{ table: "network", id: network.id, row: { ...network, mtuBytes: 1333 } }]);
+  const found = [...deriver.verify({ slice: 3 })].flat();
+  expect(found).toContainEqual({
+    table: "network-mtu",
+    key: network.id,
+    problem: "its value is not what the rows give",
+  });
+});

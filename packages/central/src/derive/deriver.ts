@@ -1,0 +1,133 @@
+// Derivation as central uses it: batches of rows in, changed instructions and subscriptions out. Joins the engine with its graph
+// and keeps the result by scope. Pure: no I/O, no clock. Made by central.ts; read by distribute.
+
+import { scopeOf } from "@weft/shared/instruction-digest.ts";
+import type { Batch, RowChange, TableName } from "../model/rows.ts";
+import { type Difference, Engine } from "./engine.ts";
+import { graph } from "./graph.ts";
+import { indexes } from "./indexes.ts";
+import { Interest } from "./interest.ts";
+import type { DerivedName, DerivedTable, RowReader } from "./spec.ts";
+
+export interface DerivedInstruction {
+  readonly scope: string;
+  readonly key: string;
+  /** Encoded InstructionBody; undefined = absent now. */
+  readonly body: Buffer | undefined;
+}
+
+export interface DerivedSubscription {
+  readonly chassis: string;
+  readonly scope: string;
+  readonly subscribed: boolean;
+}
+
+/** What one batch changed. Each instruction and each (chassis, scope) at most once. */
+export interface DerivedBatch {
+  readonly revision: bigint;
+  readonly instructions: readonly DerivedInstruction[];
+  readonly subscriptions: readonly DerivedSubscription[];
+}
+
+export interface Deriver {
+  /** The reader must already show the rows as they are after the batch. */
+  apply(batch: Batch): DerivedBatch;
+  /** Derives every key again in slices of `slice` steps and yields the differences of each slice. */
+  verify(options: { slice: number }): Generator<readonly Difference[], void, void>;
+  readonly interest: Pick<Interest, "instructions" | "scopes" | "audience">;
+  /** MTU of a network in bytes; undefined = no such network. */
+  networkMtu(network: string): number | undefined;
+  /** True when a port of the network has the address (canonical text) as a fixed one. */
+  isFixedIp(network: string, ip: string): boolean;
+  readonly counts: { keys: number; edges: number; entries: number; byTable: Record<string, number> };
+}
+
+/** Tables of the model, in the order in which a first load visits them. */
+const TABLES: readonly TableName[] = [
+  "chassis",
+  "network",
+  "subnet",
+  "port",
+  "binding",
+  "claim",
+  "liveness",
+];
+
+const INTERMEDIATE: ReadonlySet<string> = new Set([
+  "placement",
+  "encap-mtu",
+  "network-mtu",
+  "located",
+  "presence",
+  "relayed",
+  "claimed",
+  "fences",
+]);
+
+/** Derives everything that `rows` holds now; later changes come through apply(). */
+export function createDeriver(options: {
+  rows: RowReader;
+  /** A key could not be derived and is absent. Default: throw, because rows are validated before they get here. */
+  onError?: (table: string, key: string, error: unknown) => void;
+}): Deriver {
+  const interest = new Interest();
+  let instructions: DerivedInstruction[] = [];
+  let subscriptions: DerivedSubscription[] = [];
+
+  function onChange(table: DerivedName, key: string, _before: unknown, after: unknown): void {
+    if (INTERMEDIATE.has(table)) return;
+    if (table === "subscription") {
+      const space = key.indexOf(" ");
+      const [chassis, scope] = [key.slice(0, space), key.slice(space + 1)];
+      interest.setSubscribed(chassis, scope, after !== undefined);
+      subscriptions.push({ chassis, scope, subscribed: after !== undefined });
+      return;
+    }
+    const scope = scopeOf(key);
+    const body = after as Buffer | undefined;
+    interest.setInstruction(scope, key, body);
+    instructions.push({ scope, key, body });
+  }
+
+  const engine = new Engine({
+    rows: options.rows,
+    tables: graph as unknown as readonly DerivedTable[],
+    indexes,
+    onChange,
+    onError: options.onError ?? rethrow,
+  });
+
+  function apply(batch: Batch): DerivedBatch {
+    engine.apply(batch.changes);
+    const derived = { revision: batch.revision, instructions, subscriptions };
+    instructions = [];
+    subscriptions = [];
+    return derived;
+  }
+
+  apply({ revision: 0n, changes: allRows(options.rows) });
+  return {
+    apply,
+    verify: ({ slice }) => engine.verify(slice),
+    interest,
+    networkMtu: (network) => engine.value("network-mtu", network) as number | undefined,
+    isFixedIp: (network, ip) => engine.count("portByFixedIp", `${network} ${ip}`) > 0,
+    get counts() {
+      return engine.counts;
+    },
+  };
+}
+
+function rethrow(table: string, key: string, cause: unknown): never {
+  throw new Error(`cannot derive ${table} ${key}`, { cause });
+}
+
+function allRows(rows: RowReader): RowChange[] {
+  const changes: RowChange[] = [];
+  for (const table of TABLES) {
+    for (const row of rows.values(table)) {
+      changes.push({ table, id: row.id, before: undefined, after: row } as RowChange);
+    }
+  }
+  return changes;
+}

@@ -1,0 +1,82 @@
+// The indexes that derivation reads: each a pure projection of one row to (group, member) pairs. Data only; kept by engine.ts.
+// A member names its row, so that no two rows give the same pair.
+
+import { chassisBlock } from "@weft/shared/net/vni.ts";
+import { innerMtuBytes } from "./mtu.ts";
+import type { Index } from "./spec.ts";
+
+/** Chassis keys have at most five digits: padded, text order is number order. */
+const paddedKey = (chassisKey: string): string => chassisKey.padStart(5, "0");
+
+/** Names say what is grouped, by what. */
+export const indexes = {
+  /** Network key -> network id. */
+  networkByKey: {
+    table: "network",
+    entries: (id, row, emit) => emit(String(row.key), id),
+  },
+  /** Port key -> port id. */
+  portByKey: {
+    table: "port",
+    entries: (id, row, emit) => emit(String(row.key), id),
+  },
+  /** Chassis key -> chassis id. */
+  chassisByKey: {
+    table: "chassis",
+    entries: (id, row, emit) => emit(String(row.key), id),
+  },
+  /** Network id -> subnet ids. */
+  subnetByNetwork: {
+    table: "subnet",
+    entries: (id, row, emit) => emit(row.network, id),
+  },
+  /** `<network id> <ip>` -> ports that own the address. */
+  portByFixedIp: {
+    table: "port",
+    entries: (id, row, emit) => {
+      for (const fixed of row.fixedIps) emit(`${row.network} ${fixed.ip}`, id);
+    },
+  },
+  /** Encapsulation type -> `<inner MTU, 5 digits> <chassis id>`: the first is the smallest. */
+  chassisByInnerMtu: {
+    table: "chassis",
+    entries: (id, row, emit) => {
+      for (const encap of row.encaps) {
+        const mtuBytes = innerMtuBytes(encap);
+        if (mtuBytes !== undefined) emit(String(encap.type), `${String(mtuBytes).padStart(5, "0")} ${id}`);
+      }
+    },
+  },
+  /** "" -> chassis that others refuse. */
+  fencedChassis: {
+    table: "liveness",
+    entries: (id, row, emit) => {
+      if (row.state === "fenced") emit("", id);
+    },
+  },
+  /** Network key, and `<network key>/<chassis key>` -> located ports with port security off. */
+  openPorts: {
+    table: "located",
+    entries: (id, row, emit) => {
+      if (row.portSecurity) return;
+      emit(String(row.networkKey), id);
+      emit(`${row.networkKey}/${row.chassisKey}`, id);
+    },
+  },
+  /** `<network key>/<ip in hex>` -> id of the claim that holds. */
+  claimByAddress: {
+    table: "claimed",
+    entries: (id, row, emit) => emit(`${row.networkKey}/${row.ipHex}`, id),
+  },
+  /** Network key, and `<network key>/<block>` -> padded keys of the chassis with located ports. */
+  chassisByNetwork: {
+    table: "presence",
+    entries: (key, _row, emit) => {
+      const [network = "", chassis = ""] = key.split("/");
+      emit(network, paddedKey(chassis));
+      emit(`${network}/${chassisBlock(Number(chassis))}`, paddedKey(chassis));
+    },
+  },
+} as const satisfies Record<string, Index>;
+
+export type IndexName = keyof typeof indexes;

@@ -1,0 +1,32 @@
+// network/<key>/address/<ip in hex>: which port a moving address (VRRP, keepalived) belongs to now.
+
+import { ipToBytes } from "@weft/shared/net/ip.ts";
+import { macToBytes } from "@weft/shared/net/mac.ts";
+import { encodeBody, equalBytes, keySegment } from "../encode.ts";
+import type { DerivedTable } from "../spec.ts";
+
+export const addressOwner: DerivedTable<"address-owner"> = {
+  name: "address-owner",
+  sources: [
+    { table: "claimed", keys: (_id, row) => [`network/${row.networkKey}/address/${row.ipHex}`] },
+  ],
+  derive(read, key) {
+    const ipHex = keySegment(key, 3);
+    const id = read.first("claimByAddress", `${keySegment(key, 1)}/${ipHex}`);
+    const claim = id === undefined ? undefined : read.row("claimed", id);
+    const at = claim && read.row("located", claim.port);
+    if (claim === undefined || at === undefined) return undefined;
+    return encodeBody({
+      $case: "addressOwner",
+      value: {
+        networkKey: claim.networkKey,
+        ip: Buffer.from(ipHex, "hex"),
+        mac: macToBytes(claim.mac),
+        portKey: at.portKey,
+        chassisKey: at.chassisKey,
+        vtepIp: ipToBytes(at.vtepIp),
+      },
+    });
+  },
+  equal: equalBytes,
+};

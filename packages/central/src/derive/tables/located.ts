@@ -1,0 +1,44 @@
+// located: where an overlay port can be reached. A row exists once the chassis that is to host the port reported PROGRAMMED and
+// has an endpoint of the network's encapsulation. Provider networks have none: their ports are found on the wire. Intermediate.
+
+import type { BindingState } from "../../model/rows.ts";
+import { vtepOf } from "../encode.ts";
+import type { DerivedTable } from "../spec.ts";
+
+const REACHABLE: Readonly<Record<BindingState, boolean>> = {
+  down: false,
+  plugged: false,
+  programmed: true,
+  up: true,
+};
+
+export const located: DerivedTable<"located"> = {
+  name: "located",
+  sources: [{ table: "binding", keys: (id) => [id] }],
+  derive(read, id) {
+    const binding = read.row("binding", id);
+    if (binding === undefined || !REACHABLE[binding.state]) return undefined;
+    if (read.row("placement", id)?.chassis !== binding.chassis) return undefined;
+    const port = read.row("port", id);
+    const chassis = read.row("chassis", binding.chassis);
+    const network = port && read.row("network", port.network);
+    if (port === undefined || chassis === undefined || !network || network.encap === null) {
+      return undefined;
+    }
+    const vtepIp = vtepOf(chassis, network.encap);
+    if (vtepIp === undefined) return undefined;
+    return {
+      networkKey: network.key,
+      portKey: port.key,
+      chassisKey: chassis.key,
+      vtepIp,
+      portSecurity: port.portSecurity,
+    };
+  },
+  equal: (a, b) =>
+    a.networkKey === b.networkKey &&
+    a.portKey === b.portKey &&
+    a.chassisKey === b.chassisKey &&
+    a.vtepIp === b.vtepIp &&
+    a.portSecurity === b.portSecurity,
+};

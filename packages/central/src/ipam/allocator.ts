@@ -1,0 +1,272 @@
+// Allocation as the planner sees it: keys, MACs and addresses for one change set, against the head tables. Owns the pools; what a
+// set drew or released is an AllocationDraft that counts only when it is kept. Pure: time, random bytes and the answer to "is this
+// freed key forgotten everywhere" come in.
+
+import {
+  maxChassisKey,
+  maxNetworkKey,
+  maxPortKey,
+  minChassisKey,
+  minNetworkKey,
+  minPortKey,
+} from "@weft/shared/net/vni.ts";
+import { bytesToMac } from "@weft/shared/net/mac.ts";
+import { addressGroup } from "../model/indexes.ts";
+import type { SubnetRow } from "../model/rows.ts";
+import type { Tables } from "../model/tables.ts";
+import { AddressPool } from "./address-pool.ts";
+import type { RandomBytes } from "./address-pool.ts";
+import type { PoolDraft, Release } from "./reuse-pool.ts";
+import { ReusePool } from "./reuse-pool.ts";
+
+export type KeySpace = "network" | "port" | "chassis";
+
+/** True when no agent can still act on the old meaning of a freed key. */
+export type KeyReusable = (space: KeySpace, key: number, release: Release) => boolean;
+
+/** A released key or address as the store keeps it. `space` is a key space or `address/<subnet id>`. */
+export interface FreedValue {
+  readonly space: string;
+  readonly value: string;
+  readonly atMs: number;
+  readonly revision: bigint;
+}
+
+export interface AllocatorOptions {
+  readonly tables: Tables;
+  /** 1 to 5 bytes, a unicast prefix: `0a:57`. */
+  readonly macPrefix: string;
+  readonly addressReuseAfterMs: number;
+  readonly keyReusable: KeyReusable;
+  readonly random: RandomBytes;
+}
+
+const keyRanges: Readonly<Record<KeySpace, readonly [number, number]>> = {
+  network: [minNetworkKey, maxNetworkKey],
+  port: [minPortKey, maxPortKey],
+  chassis: [minChassisKey, maxChassisKey],
+};
+
+/** With this many freed keys waiting, the oldest is reused before a new one is taken: bounds the list. */
+const PREFER_REUSE_ABOVE = 65_536;
+/** Released addresses of a subnet that are remembered once their time is over. */
+const MAX_QUARANTINED = 65_536;
+const MAX_RANDOM_MACS = 64;
+/** A prefix that is crowded is searched in order for this many MACs. */
+const MAX_MAC_SEARCH = 65_536;
+
+export const addressSpace = (subnet: string): string => `address/${subnet}`;
+
+/** What one change set drew and released. */
+export class AllocationDraft {
+  readonly keys = new Map<KeySpace, PoolDraft<number>>();
+  readonly addresses = new Map<string, { pool: AddressPool; draft: PoolDraft<string> }>();
+  readonly macs = new Set<string>();
+  readonly release: Release;
+
+  constructor(release: Release) {
+    this.release = release;
+  }
+}
+
+export class Allocator {
+  readonly #options: AllocatorOptions;
+  readonly #keys: Readonly<Record<KeySpace, ReusePool<number>>>;
+  readonly #pools = new Map<string, AddressPool>();
+
+  constructor(options: AllocatorOptions) {
+    this.#options = options;
+    this.#keys = {
+      network: this.#keyPool("network"),
+      port: this.#keyPool("port"),
+      chassis: this.#keyPool("chassis"),
+    };
+  }
+
+  begin(release: Release): AllocationDraft {
+    return new AllocationDraft(release);
+  }
+
+  /** A key that is in no row; undefined = exhausted, or all freed ones are still known to an agent. */
+  drawKey(draft: AllocationDraft, space: KeySpace): number | undefined {
+    const pool = this.#keys[space];
+    return pool.draw(this.#keyDraft(draft, space), (key, release) =>
+      this.#options.keyReusable(space, key, release),
+    );
+  }
+
+  releaseKey(draft: AllocationDraft, space: KeySpace, key: number): void {
+    this.#keyDraft(draft, space).released.set(key, draft.release);
+  }
+
+  /** A MAC that no port has; undefined when the prefix is crowded. */
+  drawMac(draft: AllocationDraft): string | undefined {
+    const prefix = this.#options.macPrefix.split(":").map((byte) => Number.parseInt(byte, 16));
+    const isFree = (mac: string): boolean =>
+      !draft.macs.has(mac) && this.#options.tables.count("portMac", mac) === 0;
+    const bytes = Buffer.alloc(6);
+    Buffer.from(prefix).copy(bytes);
+    const tail = 6 - prefix.length;
+    for (let round = 0; round < MAX_RANDOM_MACS; round++) {
+      Buffer.from(this.#options.random(tail)).copy(bytes, prefix.length);
+      const mac = bytesToMac(bytes);
+      if (isFree(mac)) return take(draft, mac);
+    }
+    const size = 2 ** (8 * tail);
+    const start = bytes.readUIntBE(prefix.length, tail);
+    for (let step = 1; step <= Math.min(size, MAX_MAC_SEARCH); step++) {
+      bytes.writeUIntBE((start + step) % size, prefix.length, tail);
+      const mac = bytesToMac(bytes);
+      if (isFree(mac)) return take(draft, mac);
+    }
+    return undefined;
+  }
+
+  /** A dynamic address of a subnet; undefined = exhausted. */
+  drawAddress(
+    draft: AllocationDraft,
+    options: { subnet: SubnetRow; mac: string },
+  ): string | undefined {
+    const { pool, draft: drawn } = this.#addressDraft(draft, options.subnet);
+    return pool.drawAddress({
+      draft: drawn,
+      mac: options.mac,
+      reusable: (_ip, release) => this.#isAged(release, draft.release.atMs),
+      random: this.#options.random,
+    });
+  }
+
+  releaseAddress(draft: AllocationDraft, subnet: SubnetRow, ip: string): void {
+    this.#addressDraft(draft, subnet).draft.released.set(ip, draft.release);
+  }
+
+  /** Makes a draft count: its set is on its way to the store. */
+  keep(draft: AllocationDraft): void {
+    for (const [space, drawn] of draft.keys) this.#keys[space].keep(drawn);
+    for (const [subnet, { pool, draft: drawn }] of draft.addresses) {
+      pool.keep(drawn);
+      pool.trim(MAX_QUARANTINED, (release) => this.#isAged(release, draft.release.atMs));
+      // A subnet that came or went with this set: its pool is not the one of the head any more.
+      if (this.#options.tables.get("subnet", subnet) === undefined) this.#pools.delete(subnet);
+      else this.#pools.set(subnet, pool);
+    }
+  }
+
+  /** The set is refused or was a dry run, and the tables are put back. */
+  drop(draft: AllocationDraft): void {
+    for (const subnet of draft.addresses.keys()) {
+      if (this.#options.tables.get("subnet", subnet) === undefined) this.#pools.delete(subnet);
+    }
+  }
+
+  /** After sets failed to become durable and the tables were put back: nothing may be lost from the pools. */
+  rewind(freed: readonly FreedValue[]): void {
+    for (const space of Object.keys(keyRanges) as KeySpace[]) this.#keys[space].rewind();
+    for (const pool of this.#pools.values()) pool.rewind();
+    this.restore(freed);
+  }
+
+  /** Takes in what the store keeps of releases. */
+  restore(freed: readonly FreedValue[]): void {
+    const bySpace = Map.groupBy(freed, (entry) => entry.space);
+    for (const [space, entries] of bySpace) {
+      const releaseOf = (entry: FreedValue): Release => ({
+        atMs: entry.atMs,
+        revision: entry.revision,
+      });
+      if (space in keyRanges) {
+        this.#keys[space as KeySpace].restore(
+          entries.map((entry) => [Number(entry.value), releaseOf(entry)] as const),
+        );
+        continue;
+      }
+      const subnet = this.#options.tables.get("subnet", space.slice(addressSpace("").length));
+      if (subnet === undefined) continue;
+      this.#pool(subnet).restore(entries.map((entry) => [entry.value, releaseOf(entry)] as const));
+    }
+  }
+
+  /** Pool statistics of a subnet. */
+  statistics(
+    subnet: SubnetRow,
+    nowMs: number,
+  ): { total: bigint; used: bigint; quarantined: bigint } {
+    const pool = this.#pool(subnet);
+    let quarantined = 0n;
+    for (const [ip, release] of pool.quarantined) {
+      if (this.#isAged(release, nowMs)) continue;
+      if (!this.#isUsed(subnet, ip)) quarantined += 1n;
+    }
+    const used = BigInt(this.#options.tables.count("subnetAddress", subnet.id));
+    return { total: pool.size, used, quarantined };
+  }
+
+  #isAged(release: Release, nowMs: number): boolean {
+    return nowMs - release.atMs >= this.#options.addressReuseAfterMs;
+  }
+
+  #isUsed(subnet: SubnetRow, ip: string): boolean {
+    return this.#options.tables.count("portIp", addressGroup(subnet.network, ip)) > 0;
+  }
+
+  #keyPool(space: KeySpace): ReusePool<number> {
+    const [min, max] = keyRanges[space];
+    const { tables } = this.#options;
+    return new ReusePool<number>({
+      size: BigInt(max - min + 1),
+      at: (position) => min + Number(position),
+      isUsed: (key) => tables.count(`${space}Key`, String(key)) > 0,
+      preferReuseAbove: Math.min(PREFER_REUSE_ABOVE, (max - min) / 2),
+    });
+  }
+
+  #keyDraft(draft: AllocationDraft, space: KeySpace): PoolDraft<number> {
+    let found = draft.keys.get(space);
+    if (found === undefined) {
+      found = this.#keys[space].begin();
+      draft.keys.set(space, found);
+    }
+    return found;
+  }
+
+  #addressDraft(
+    draft: AllocationDraft,
+    subnet: SubnetRow,
+  ): { pool: AddressPool; draft: PoolDraft<string> } {
+    let found = draft.addresses.get(subnet.id);
+    if (found === undefined) {
+      const pool = this.#pool(subnet);
+      found = { pool, draft: pool.begin() };
+      draft.addresses.set(subnet.id, found);
+    }
+    return found;
+  }
+
+  /** The pool of a subnet as it is now; changed ranges make a new one that inherits the quarantine. */
+  #pool(subnet: SubnetRow): AddressPool {
+    const known = this.#pools.get(subnet.id);
+    if (known !== undefined && samePool(known.subnet, subnet)) return known;
+    const pool = new AddressPool({ subnet, isUsed: (ip) => this.#isUsed(subnet, ip) });
+    if (known !== undefined) pool.restore(known.quarantined);
+    this.#pools.set(subnet.id, pool);
+    return pool;
+  }
+}
+
+function take(draft: AllocationDraft, mac: string): string {
+  draft.macs.add(mac);
+  return mac;
+}
+
+/** True when both rows give the same pool. */
+function samePool(a: SubnetRow, b: SubnetRow): boolean {
+  if (a === b) return true;
+  return (
+    a.cidr === b.cidr &&
+    a.network === b.network &&
+    a.gatewayIp === b.gatewayIp &&
+    a.ipv6Allocation === b.ipv6Allocation &&
+    JSON.stringify([a.allocationRanges, a.reserved]) ===
+      JSON.stringify([b.allocationRanges, b.reserved])
+  );
+}

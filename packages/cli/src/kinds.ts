@@ -1,0 +1,384 @@
+// The kinds as people write them: names on the command line, the fields of their documents, and the
+// conversion between a document and a protobuf object. Pure. To add a kind: one entry in `kinds`.
+import type {
+  Meta,
+  NetworkSpec,
+  Object as WeftObject,
+} from "@weft/shared/gen/weft/v1/northbound.ts";
+import {
+  Chassis,
+  Ipv6Allocation,
+  Kind,
+  Liveness,
+  Network,
+  Port,
+  Subnet,
+} from "@weft/shared/gen/weft/v1/northbound.ts";
+import { EncapType, PortState } from "@weft/shared/gen/weft/v1/types.ts";
+import { bytesToIp } from "@weft/shared/net/ip.ts";
+import { z } from "zod";
+import { CliError, exitCodes } from "./exit-codes.ts";
+import { nearestWord } from "@weft/shared/diagnostics.ts";
+
+/** A value as JSON and YAML have it. */
+export type Plain = string | number | boolean | null | Plain[] | { [key: string]: Plain };
+export type PlainObject = { [key: string]: Plain };
+
+export interface ObjectDocument {
+  kind: string;
+  metadata: PlainObject;
+  spec: PlainObject;
+  status?: PlainObject;
+}
+
+const text = z.string();
+const u32 = z.int().min(0, "must not be negative").max(0xffff_ffff, "is too large");
+
+const encapNames = {
+  geneve: EncapType.GENEVE,
+  vxlan: EncapType.VXLAN,
+  gre: EncapType.GRE,
+  stt: EncapType.STT,
+} as const;
+const allocationNames = { random: Ipv6Allocation.RANDOM, eui64: Ipv6Allocation.EUI64 } as const;
+
+const encapSchema = z.enum(Object.keys(encapNames) as (keyof typeof encapNames)[]);
+const allocationSchema = z.enum(Object.keys(allocationNames) as (keyof typeof allocationNames)[]);
+
+const networkSpec = z
+  .strictObject({
+    overlay: z.strictObject({ encap: encapSchema.optional() }).nullish(),
+    provider: z.strictObject({ physicalNetwork: text, vlan: u32.optional() }).optional(),
+    mtuBytes: u32.optional(),
+  })
+  .refine((spec) => !(spec.overlay !== undefined && spec.provider !== undefined), {
+    message: "has both overlay and provider; keep one",
+  })
+  .refine((spec) => spec.overlay !== undefined || spec.provider !== undefined, {
+    message: "has neither overlay nor provider; write one, such as overlay: {encap: geneve}",
+  });
+
+const subnetSpec = z.strictObject({
+  network: text,
+  cidr: text,
+  gatewayIp: text.optional(),
+  noGateway: z.boolean().optional(),
+  allocationRanges: z.array(z.strictObject({ first: text, last: text })).optional(),
+  reserved: z.array(text).optional(),
+  ipv6Allocation: allocationSchema.optional(),
+});
+
+const portSpec = z.strictObject({
+  network: text,
+  mac: text.optional(),
+  fixedIps: z.array(z.strictObject({ subnet: text.optional(), ip: text.optional() })).optional(),
+  noFixedIps: z.boolean().optional(),
+  allowedAddressPairs: z.array(z.strictObject({ ip: text, mac: text.optional() })).optional(),
+  adminDown: z.boolean().optional(),
+  portSecurityDisabled: z.boolean().optional(),
+  requestedChassis: text.optional(),
+  deviceOwner: text.optional(),
+  deviceId: text.optional(),
+});
+
+const reported = "is reported by the agent; leave it out";
+const chassisSpec = z.strictObject({
+  drain: z.boolean().optional(),
+  hostname: z.undefined({ error: reported }).optional(),
+  encaps: z.undefined({ error: reported }).optional(),
+  physicalNetworks: z.undefined({ error: reported }).optional(),
+  lost: z.undefined({ error: "is set by weft chassis lost; leave it out" }).optional(),
+});
+
+export interface KindEntry {
+  kind: Kind;
+  /** As in documents. */
+  name: string;
+  /** As on the command line. */
+  singular: string;
+  plural: string;
+  aliases: readonly string[];
+  hasProject: boolean;
+  specSchema: z.ZodObject | z.ZodType;
+  specFields: readonly string[];
+  /** `spec` has passed specSchema. */
+  toObject(meta: Meta, spec: unknown): WeftObject;
+  toDocument(object: WeftObject): Omit<ObjectDocument, "kind"> | undefined;
+}
+
+const fieldsOf = (schema: z.ZodObject): string[] => Object.keys(schema.shape);
+
+export const kinds: readonly KindEntry[] = [
+  {
+    kind: Kind.NETWORK,
+    name: "Network",
+    singular: "network",
+    plural: "networks",
+    aliases: ["net", "nets"],
+    hasProject: true,
+    specSchema: networkSpec,
+    specFields: fieldsOf(networkSpec),
+    toObject(meta, raw) {
+      const { overlay, provider, mtuBytes } = raw as z.output<typeof networkSpec>;
+      const encap =
+        overlay?.encap === undefined ? EncapType.UNSPECIFIED : encapNames[overlay.encap];
+      const type: NetworkSpec["type"] =
+        provider === undefined
+          ? { $case: "overlay", value: { encap } }
+          : { $case: "provider", value: { vlan: 0, ...withoutAbsent(provider) } };
+      const spec = { type, mtuBytes: mtuBytes ?? 0 };
+      return { object: { $case: "network", value: Network.fromPartial({ meta, spec }) } };
+    },
+    toDocument({ object }) {
+      if (object?.$case !== "network") return undefined;
+      const { meta, spec, status } = object.value;
+      const type: PlainObject =
+        spec?.type?.$case === "provider"
+          ? {
+              provider: {
+                physicalNetwork: spec.type.value.physicalNetwork,
+                vlan: spec.type.value.vlan,
+              },
+            }
+          : { overlay: { encap: nameOf(encapNames, spec?.type?.value.encap) ?? "geneve" } };
+      return {
+        metadata: metadataOf(meta),
+        spec: { ...type, ...present({ mtuBytes: spec?.mtuBytes }) },
+        ...withStatus(status, ({ key, mtuBytes, ports }) => ({ key, mtuBytes, ports })),
+      };
+    },
+  },
+  {
+    kind: Kind.SUBNET,
+    name: "Subnet",
+    singular: "subnet",
+    plural: "subnets",
+    aliases: [],
+    hasProject: true,
+    specSchema: subnetSpec,
+    specFields: fieldsOf(subnetSpec),
+    toObject(meta, raw) {
+      const { ipv6Allocation, ...rest } = raw as z.output<typeof subnetSpec>;
+      const allocation =
+        ipv6Allocation === undefined ? Ipv6Allocation.UNSPECIFIED : allocationNames[ipv6Allocation];
+      const spec = { ...withoutAbsent(rest), ipv6Allocation: allocation };
+      return { object: { $case: "subnet", value: Subnet.fromPartial({ meta, spec }) } };
+    },
+    toDocument({ object }) {
+      if (object?.$case !== "subnet") return undefined;
+      const { meta, spec, status } = object.value;
+      return {
+        metadata: metadataOf(meta),
+        spec: present({
+          network: spec?.network,
+          cidr: spec?.cidr,
+          gatewayIp: spec?.gatewayIp,
+          noGateway: spec?.noGateway,
+          allocationRanges: spec?.allocationRanges.map(({ first, last }) => ({ first, last })),
+          reserved: spec?.reserved,
+          ipv6Allocation: nameOf(allocationNames, spec?.ipv6Allocation),
+        }),
+        ...withStatus(status, ({ total, used, quarantined }) => ({
+          total: numberOf(total),
+          used: numberOf(used),
+          quarantined: numberOf(quarantined),
+        })),
+      };
+    },
+  },
+  {
+    kind: Kind.PORT,
+    name: "Port",
+    singular: "port",
+    plural: "ports",
+    aliases: [],
+    hasProject: true,
+    specSchema: portSpec,
+    specFields: fieldsOf(portSpec),
+    toObject(meta, raw) {
+      const { fixedIps, allowedAddressPairs, ...rest } = raw as z.output<typeof portSpec>;
+      const spec = {
+        ...withoutAbsent(rest),
+        fixedIps: (fixedIps ?? []).map(withoutAbsent),
+        allowedAddressPairs: (allowedAddressPairs ?? []).map(withoutAbsent),
+      };
+      return { object: { $case: "port", value: Port.fromPartial({ meta, spec }) } };
+    },
+    toDocument({ object }) {
+      if (object?.$case !== "port") return undefined;
+      const { meta, spec, status } = object.value;
+      return {
+        metadata: metadataOf(meta),
+        spec: present({
+          network: spec?.network,
+          mac: spec?.mac,
+          fixedIps: spec?.fixedIps.map(({ subnet, ip }) => present({ subnet, ip })),
+          noFixedIps: spec?.noFixedIps,
+          allowedAddressPairs: spec?.allowedAddressPairs.map(({ ip, mac }) => present({ ip, mac })),
+          adminDown: spec?.adminDown,
+          portSecurityDisabled: spec?.portSecurityDisabled,
+          requestedChassis: spec?.requestedChassis,
+          deviceOwner: spec?.deviceOwner,
+          deviceId: spec?.deviceId,
+        }),
+        ...withStatus(status, (s) =>
+          present({
+            state: wordOf(PortState, s.state),
+            reason: s.reason,
+            chassis: s.chassis,
+            key: s.key,
+            generation: numberOf(s.generation),
+            mtuBytes: s.mtuBytes,
+            claimedIps: s.claimedIps,
+          }),
+        ),
+      };
+    },
+  },
+  {
+    kind: Kind.CHASSIS,
+    name: "Chassis",
+    singular: "chassis",
+    plural: "chassis",
+    aliases: ["hypervisor", "hypervisors"],
+    hasProject: false,
+    specSchema: chassisSpec,
+    specFields: fieldsOf(chassisSpec),
+    toObject(meta, raw) {
+      const { drain } = raw as z.output<typeof chassisSpec>;
+      const spec = { drain: drain ?? false };
+      return { object: { $case: "chassis", value: Chassis.fromPartial({ meta, spec }) } };
+    },
+    toDocument({ object }) {
+      if (object?.$case !== "chassis") return undefined;
+      const { meta, spec, status } = object.value;
+      return {
+        metadata: metadataOf(meta),
+        spec: present({
+          drain: spec?.drain,
+          hostname: spec?.hostname,
+          encaps: spec?.encaps.map(({ type, ip, underlayMtuBytes }) =>
+            present({
+              type: nameOf(encapNames, type) ?? "unknown",
+              ip: ipText(ip),
+              underlayMtuBytes,
+            }),
+          ),
+          physicalNetworks: spec?.physicalNetworks,
+          lost: spec?.lost,
+        }),
+        ...withStatus(status, (s) =>
+          present({
+            key: s.key,
+            liveness: wordOf(Liveness, s.liveness),
+            realizedRevision: numberOf(s.realizedRevision),
+            ackedSequence: numberOf(s.ackedSequence),
+            sentSequence: numberOf(s.sentSequence),
+            instructions: s.instructions,
+            pending: s.pending,
+            driftRepaired: numberOf(s.driftRepaired),
+            flows: s.flows,
+            failed: s.failed.map(({ key, reason }) => ({ key, reason })),
+            agentVersion: s.agentVersion,
+            lastSeen: s.lastSeen?.toISOString(),
+            waitingFor: s.waitingFor,
+          }),
+        ),
+      };
+    },
+  },
+];
+
+/** The kind of a word on the command line. Throws CliError (usage) with a suggestion. */
+export function kindOfWord(word: string): KindEntry {
+  const lower = word.toLowerCase();
+  const found = kinds.find(
+    ({ singular, plural, aliases }) =>
+      singular === lower || plural === lower || aliases.includes(lower),
+  );
+  if (found !== undefined) return found;
+  const words = kinds.flatMap(({ singular, plural }) => [singular, plural]);
+  const near = nearestWord(lower, words);
+  throw new CliError(
+    exitCodes.usage,
+    `${word}: unknown kind; ${near === undefined ? `known are ${kinds.map(({ plural }) => plural).join(", ")}` : `did you mean ${near}?`}`,
+  );
+}
+
+export function kindEntry(kind: Kind): KindEntry | undefined {
+  return kinds.find((entry) => entry.kind === kind);
+}
+
+/** The document of an object; undefined for a kind that this weft does not know. */
+export function documentOf(object: WeftObject): ObjectDocument | undefined {
+  for (const entry of kinds) {
+    const document = entry.toDocument(object);
+    if (document !== undefined) return { kind: entry.name, ...document };
+  }
+  return undefined;
+}
+
+/** `port web-1`, for messages. */
+export function objectTitle(document: ObjectDocument): string {
+  return `${document.kind.toLowerCase()} ${String(document.metadata["name"] ?? document.metadata["id"] ?? "?")}`;
+}
+
+function metadataOf(meta: Meta | undefined): PlainObject {
+  return present({
+    id: meta?.id,
+    project: meta?.project,
+    name: meta?.name,
+    labels: meta?.labels,
+    revision: meta === undefined ? undefined : numberOf(meta.revision),
+    createdAt: meta?.createdAt?.toISOString(),
+    updatedAt: meta?.updatedAt?.toISOString(),
+  });
+}
+
+function withStatus<S>(
+  status: S | undefined,
+  make: (status: S) => PlainObject,
+): { status?: PlainObject } {
+  return status === undefined ? {} : { status: make(status) };
+}
+
+/** The entries that say something: no undefined, "", 0, false, [] and {}. */
+function present(entries: Record<string, Plain | undefined>): PlainObject {
+  const said: PlainObject = {};
+  for (const [key, value] of Object.entries(entries)) {
+    if (value === undefined || value === "" || value === 0 || value === false) continue;
+    if (typeof value === "object" && value !== null && Object.keys(value).length === 0) continue;
+    said[key] = value;
+  }
+  return said;
+}
+
+type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
+
+/** The same without the keys that hold undefined. */
+function withoutAbsent<T extends object>(value: T): Defined<T> {
+  return Object.fromEntries(
+    Object.entries(value).filter(([, field]) => field !== undefined),
+  ) as Defined<T>;
+}
+
+/** A 64-bit count as a number where that is exact, else as text. */
+export function numberOf(value: bigint): number | string {
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString();
+}
+
+function nameOf<N extends Readonly<Record<string, number>>>(
+  names: N,
+  value: number | undefined,
+): string | undefined {
+  return Object.keys(names).find((name) => names[name] === value);
+}
+
+/** Name of an enum value of generated code; "" for UNSPECIFIED. */
+export function wordOf(values: Readonly<Record<string, number>>, value: number): string {
+  return value === 0 ? "" : (nameOf(values, value) ?? `UNKNOWN(${value})`);
+}
+
+function ipText(bytes: Uint8Array): string {
+  return bytes.length === 4 || bytes.length === 16 ? bytesToIp(bytes) : "";
+}

@@ -1,0 +1,70 @@
+//! ARP answers for every known address. Table 20.
+//! It answers requests only; announcements of a port itself go on to the flood, so that peers learn.
+//! Called for local ports, locations, address owners and the gateways of networks.
+
+use std::net::Ipv4Addr;
+
+use weft_openflow::{Action, Field, Match, Subfield, port};
+
+use super::{ETH_ARP, in_network};
+use crate::cookie::Rule;
+use crate::emit::Emit;
+use crate::fields::{INGRESS, Mac};
+use crate::pipeline::{L2, SERVICES, priority};
+
+const REQUEST: u16 = 1;
+const REPLY: u16 = 2;
+
+/// Whoever asks for `ip` learns `mac`.
+pub fn answer(emit: &mut Emit, network: u32, ip: Ipv4Addr, mac: Mac) {
+    let at = (SERVICES, priority::SERVICE_ANSWER);
+    emit.flow(at, Rule::ArpAnswer, request(network, ip), reply(ip, mac), None);
+}
+
+/// The port that has `ip` is not told that it is taken.
+pub fn own(emit: &mut Emit, port: u32, ip: Ipv4Addr) {
+    let matching = Match::new().set(INGRESS, port).set(Field::EthType, ETH_ARP);
+    let at = (SERVICES, priority::SERVICE_OWN);
+    emit.flow(at, Rule::ArpOwn, matching.set(Field::ArpTpa, ip), vec![], Some(L2));
+}
+
+/// A port that takes over an address of its allowed pair announces it to all, whoever owns it now.
+/// A match cannot compare sender with target, so within a wider pair requests go to all as well.
+pub fn own_pair(emit: &mut Emit, port: u32, ip: Ipv4Addr, prefix: u32) {
+    let matching = Match::new().set(INGRESS, port).set(Field::EthType, ETH_ARP);
+    let matching = matching.prefix(Field::ArpSpa, ip, prefix).prefix(Field::ArpTpa, ip, prefix);
+    let at = (SERVICES, priority::SERVICE_OWN);
+    // Prefix 0 would stop all answers to the port: there only announcements of unknown addresses flood.
+    if prefix > 0 {
+        emit.flow(at, Rule::ArpOwn, matching, vec![], Some(L2));
+    }
+}
+
+/// Who probes (RFC 5227 2.1.1) or announces the gateway's address is told that it is taken; ordinary
+/// requests go to whoever routes.
+pub fn gateway(emit: &mut Emit, network: u32, ip: Ipv4Addr, mac: Mac) {
+    for sender in [Ipv4Addr::UNSPECIFIED, ip] {
+        let matching = request(network, ip).set(Field::ArpSpa, sender);
+        let at = (SERVICES, priority::SERVICE_GATEWAY);
+        emit.flow(at, Rule::ArpGateway, matching, reply(ip, mac), None);
+    }
+}
+
+fn request(network: u32, ip: Ipv4Addr) -> Match {
+    let arp = in_network(network).set(Field::EthType, ETH_ARP);
+    arp.set(Field::ArpOp, REQUEST).set(Field::ArpTpa, ip)
+}
+
+fn reply(ip: Ipv4Addr, mac: Mac) -> Vec<Action> {
+    let copy = |from, to| Action::copy(Subfield::whole(from), Subfield::whole(to));
+    vec![
+        copy(Field::EthSrc, Field::EthDst),
+        Action::set(Field::EthSrc, mac),
+        Action::set(Field::ArpOp, REPLY),
+        copy(Field::ArpSha, Field::ArpTha),
+        Action::set(Field::ArpSha, mac),
+        copy(Field::ArpSpa, Field::ArpTpa),
+        Action::set(Field::ArpSpa, ip),
+        Action::output(port::IN_PORT),
+    ]
+}

@@ -1,0 +1,321 @@
+//! The instructions as tables with indexes, and the tracking reader that units read them through.
+//! It compiles nothing. `Compiler::apply` writes it; stages read it, and what they read is recorded.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use weft_instructions::v1::EncapType;
+
+use crate::fields::Mac;
+use crate::key::Key;
+use crate::model::{AddressOwner, Body, FloodPeer, Location, Network, Port, Tunnel};
+
+/// What a unit read: a change of it makes the unit run again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Dep {
+    /// A row, or that there is none.
+    Row(Key),
+    /// Which local ports a network has; their rows are dependencies of their own.
+    PortsOf(u32),
+    /// The flood peers of a network, rows included.
+    FloodOf(u32),
+    /// The addresses of allowed pairs with this MAC in a network.
+    OwnersOfMac(u32, Mac),
+}
+
+/// One instruction: its key as it came, and its body or what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub name: Box<str>,
+    pub body: Result<Body, String>,
+}
+
+/// All instructions. Indexes hold no empty sets.
+#[derive(Debug, Default)]
+pub struct Tables {
+    rows: BTreeMap<Key, Row>,
+    ports_of: BTreeMap<u32, BTreeSet<u32>>,
+    owners_of_mac: BTreeMap<(u32, Mac), BTreeSet<IpAddr>>,
+    owners_of_ip: HashMap<(u32, IpAddr), BTreeSet<Key>>,
+    ports_by_id: HashMap<Arc<str>, BTreeSet<u32>>,
+    vifs_by_ofport: HashMap<u32, BTreeSet<Arc<str>>>,
+}
+
+impl Tables {
+    pub fn get(&self, key: &Key) -> Option<&Row> {
+        self.rows.get(key)
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.rows.keys()
+    }
+
+    /// Replaces or removes a row; answers what of it readers may have seen, nothing when nothing changed.
+    pub fn put(&mut self, key: &Key, row: Option<Row>) -> Vec<Dep> {
+        if self.rows.get(key) == row.as_ref() {
+            return Vec::new();
+        }
+        let mut touched = vec![Dep::Row(key.clone())];
+        if let Some(old) = self.rows.remove(key) {
+            self.index(key, &old, false, &mut touched);
+        }
+        if let Some(new) = row {
+            self.index(key, &new, true, &mut touched);
+            self.rows.insert(key.clone(), new);
+        }
+        touched
+    }
+
+    fn index(&mut self, key: &Key, row: &Row, add: bool, touched: &mut Vec<Dep>) {
+        match (&row.body, key) {
+            (Ok(Body::Port(port)), _) => {
+                toggle(self.ports_of.entry(port.network).or_default(), &port.key, add);
+                self.ports_of.retain_used(&port.network);
+                toggle(self.ports_by_id.entry(port.id.clone()).or_default(), &port.key, add);
+                self.ports_by_id.retain_used(&port.id);
+                self.index_ips(port.network, &port.ips, key, add);
+                touched.push(Dep::PortsOf(port.network));
+            }
+            (Ok(Body::Location(location)), _) => {
+                self.index_ips(location.network, &location.ips, key, add);
+            }
+            (Ok(Body::Address(owner)), _) => {
+                let group = (owner.network, owner.mac);
+                toggle(self.owners_of_mac.entry(group).or_default(), &owner.ip, add);
+                self.owners_of_mac.retain_used(&group);
+                self.index_ips(owner.network, &[owner.ip], key, add);
+                touched.push(Dep::OwnersOfMac(owner.network, owner.mac));
+            }
+            (Ok(Body::Vif { ofport }), Key::Vif(id)) => {
+                toggle(self.vifs_by_ofport.entry(*ofport).or_default(), id, add);
+                self.vifs_by_ofport.retain_used(ofport);
+            }
+            (Ok(Body::FloodPeer(_)), Key::Flood(network, _)) => {
+                touched.push(Dep::FloodOf(*network));
+            }
+            _ => {}
+        }
+    }
+
+    fn index_ips(&mut self, network: u32, ips: &[IpAddr], key: &Key, add: bool) {
+        for ip in ips {
+            toggle(self.owners_of_ip.entry((network, *ip)).or_default(), key, add);
+            self.owners_of_ip.retain_used(&(network, *ip));
+        }
+    }
+
+    fn body(&self, key: &Key) -> Option<&Body> {
+        self.rows.get(key).and_then(|row| row.body.as_ref().ok())
+    }
+
+    pub fn network(&self, key: u32) -> Option<&Network> {
+        match self.body(&Key::Network(key)) {
+            Some(Body::Network(network)) => Some(network),
+            _ => None,
+        }
+    }
+
+    pub fn port(&self, key: u32) -> Option<&Port> {
+        match self.body(&Key::Port(key)) {
+            Some(Body::Port(port)) => Some(port),
+            _ => None,
+        }
+    }
+
+    pub fn location(&self, network: u32, port: u32) -> Option<&Location> {
+        match self.body(&Key::Location(network, port)) {
+            Some(Body::Location(location)) => Some(location),
+            _ => None,
+        }
+    }
+
+    pub fn address(&self, network: u32, ip: IpAddr) -> Option<&AddressOwner> {
+        match self.body(&Key::Address(network, ip)) {
+            Some(Body::Address(owner)) => Some(owner),
+            _ => None,
+        }
+    }
+
+    pub fn ofport(&self, port: &Port) -> Option<u32> {
+        match self.body(&Key::Vif(port.id.clone())) {
+            Some(Body::Vif { ofport }) => Some(*ofport),
+            _ => None,
+        }
+    }
+
+    /// The ports whose VIF is this port of the switch, lowest port key first.
+    pub fn ports_at(&self, ofport: u32) -> impl Iterator<Item = &Port> {
+        let ids = self.vifs_by_ofport.get(&ofport).into_iter().flatten();
+        let keys = ids.filter_map(|id| self.ports_by_id.get(id)).flatten();
+        keys.copied().collect::<BTreeSet<u32>>().into_iter().filter_map(|key| self.port(key))
+    }
+
+    /// The local port, address owner and locations that have this address, in the order in which they win it.
+    pub fn owners_of(&self, network: u32, ip: IpAddr) -> impl Iterator<Item = &Key> {
+        self.owners_of_ip.get(&(network, ip)).into_iter().flatten()
+    }
+
+    /// The keys of the addresses that a port owns; bounded by the addresses of its network.
+    pub fn addresses_of(&self, network: u32, port: u32) -> impl Iterator<Item = &Key> {
+        let low = Key::Address(network, IpAddr::from([0; 4]));
+        let high = Key::Address(network, IpAddr::from([0xff; 16]));
+        self.rows.range(low..=high).filter_map(move |(key, row)| match &row.body {
+            Ok(Body::Address(owner)) if owner.port == port => Some(key),
+            _ => None,
+        })
+    }
+}
+
+fn toggle<T: Ord + Clone>(set: &mut BTreeSet<T>, member: &T, add: bool) {
+    if add {
+        set.insert(member.clone());
+    } else {
+        set.remove(member);
+    }
+}
+
+/// Removes an index entry that has become empty.
+trait RetainUsed<K> {
+    fn retain_used(&mut self, key: &K);
+}
+
+impl<K: Ord, T> RetainUsed<K> for BTreeMap<K, BTreeSet<T>> {
+    fn retain_used(&mut self, key: &K) {
+        if self.get(key).is_some_and(BTreeSet::is_empty) {
+            self.remove(key);
+        }
+    }
+}
+
+impl<K: std::hash::Hash + Eq, T> RetainUsed<K> for HashMap<K, BTreeSet<T>> {
+    fn retain_used(&mut self, key: &K) {
+        if self.get(key).is_some_and(BTreeSet::is_empty) {
+            self.remove(key);
+        }
+    }
+}
+
+/// Reads the tables for one unit and records what it read.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    tables: &'a Tables,
+    deps: RefCell<Vec<Dep>>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(tables: &'a Tables) -> Self {
+        Self { tables, deps: RefCell::default() }
+    }
+
+    /// What was read, sorted, each once.
+    pub fn into_deps(self) -> Vec<Dep> {
+        let mut deps = self.deps.into_inner();
+        deps.sort_unstable();
+        deps.dedup();
+        deps.shrink_to_fit();
+        deps
+    }
+
+    fn read(&self, dep: Dep) {
+        self.deps.borrow_mut().push(dep);
+    }
+
+    fn row(&self, key: Key) -> Option<&'a Body> {
+        let body = self.tables.body(&key);
+        self.read(Dep::Row(key));
+        body
+    }
+
+    /// Our own chassis key, which a chassis that hosts nothing yet may lack.
+    pub fn chassis_key(&self) -> Result<u32, String> {
+        match self.row(Key::Config) {
+            Some(Body::Config { chassis_key }) => Ok(*chassis_key),
+            _ => Err("this chassis has no key yet: central has not sent chassis/<name>/config".into()),
+        }
+    }
+
+    pub fn network(&self, key: u32) -> Result<&'a Network, String> {
+        self.read(Dep::Row(Key::Network(key)));
+        let missing = || format!("network {key} is not known here: central has not sent network/{key}/config");
+        self.tables.network(key).ok_or_else(missing)
+    }
+
+    pub fn port(&self, key: u32) -> Option<&'a Port> {
+        self.read(Dep::Row(Key::Port(key)));
+        self.tables.port(key)
+    }
+
+    pub fn location(&self, network: u32, port: u32) -> Option<&'a Location> {
+        self.read(Dep::Row(Key::Location(network, port)));
+        self.tables.location(network, port)
+    }
+
+    /// The ofport of a local port; `None` while it is not plugged.
+    pub fn ofport(&self, port: &Port) -> Option<u32> {
+        self.read(Dep::Row(Key::Vif(port.id.clone())));
+        self.tables.ofport(port)
+    }
+
+    /// A port that is plugged on this chassis, by key, in `network`.
+    pub fn plugged(&self, network: u32, key: u32) -> Option<(&'a Port, u32)> {
+        let port = self.port(key).filter(|port| port.network == network)?;
+        Some((port, self.ofport(port)?))
+    }
+
+    /// The local ports of a network, by key.
+    pub fn ports_of(&self, network: u32) -> impl Iterator<Item = &'a Port> {
+        self.read(Dep::PortsOf(network));
+        let keys = self.tables.ports_of.get(&network).into_iter().flatten();
+        keys.filter_map(|key| self.port(*key))
+    }
+
+    /// The flood peers of a network, by chassis key.
+    pub fn flood_peers(&self, network: u32) -> impl Iterator<Item = &'a FloodPeer> {
+        self.read(Dep::FloodOf(network));
+        let range = Key::Flood(network, 0)..=Key::Flood(network, u32::MAX);
+        self.tables.rows.range(range).filter_map(|(_, row)| match &row.body {
+            Ok(Body::FloodPeer(peer)) => Some(peer),
+            _ => None,
+        })
+    }
+
+    /// The lowest address that this MAC answers for by an address owner.
+    pub fn first_owned_by(&self, network: u32, mac: Mac) -> Option<IpAddr> {
+        self.read(Dep::OwnersOfMac(network, mac));
+        self.tables.owners_of_mac.get(&(network, mac))?.first().copied()
+    }
+
+    /// The tunnel port of an encap, or why packets cannot leave by it.
+    pub fn tunnel(&self, encap: EncapType) -> Result<&'a Tunnel, String> {
+        match self.row(Key::Tunnel(encap as i32)) {
+            Some(Body::Tunnel(tunnel)) => Ok(tunnel),
+            _ => Err(format!(
+                "no {name} tunnel port on this chassis: add {name} to encaps in agent.yaml",
+                name = encap_name(encap)
+            )),
+        }
+    }
+
+    /// The patch port to a physical network, or what to do to get one.
+    pub fn patch(&self, physical: &Arc<str>) -> Result<u32, String> {
+        match self.row(Key::Patch(physical.clone())) {
+            Some(Body::Patch { ofport }) => Ok(*ofport),
+            _ => Err(format!(
+                "no bridge mapping for physical network \"{physical}\" on this chassis: \
+                 add providerBridges in agent.yaml"
+            )),
+        }
+    }
+}
+
+fn encap_name(encap: EncapType) -> &'static str {
+    match encap {
+        EncapType::Unspecified => "unspecified",
+        EncapType::Geneve => "geneve",
+        EncapType::Vxlan => "vxlan",
+        EncapType::Gre => "gre",
+        EncapType::Stt => "stt",
+    }
+}

@@ -1,0 +1,139 @@
+// The transport around the generated gRPC clients: channel options, deadlines, unary calls as
+// promises, and errors with their field violations. Knows no service. Called by the CLI, the agent
+// and central's servers (for the options only).
+import type { CallOptions, ClientUnaryCall, ServiceError } from "@grpc/grpc-js";
+import { Metadata, status as Code } from "@grpc/grpc-js";
+import type { Diagnostic } from "./diagnostics.ts";
+import { renderDiagnostic } from "./diagnostics.ts";
+import type { ErrorKind } from "./errors.ts";
+import { WeftError } from "./errors.ts";
+import type { FieldViolation } from "./rpc-status.ts";
+import { decodeStatus, encodeStatus, statusDetailsKey } from "./rpc-status.ts";
+
+/** A ChangeSet may have 64 MiB; the envelope needs a little more. */
+export const maxNorthboundBytes = 65 * 1024 * 1024;
+/** A southbound message may have 1 MiB. */
+export const maxSouthboundBytes = 1024 * 1024;
+
+const keepaliveMs = 10_000;
+const keepaliveTimeoutMs = 5_000;
+
+/** Options of a client's channel. grpc-js alone would cap received messages at 4 MiB. */
+export function channelOptions(options: { maxMessageBytes: number }): Record<string, number> {
+  return {
+    "grpc.max_receive_message_length": options.maxMessageBytes,
+    "grpc.max_send_message_length": options.maxMessageBytes,
+    "grpc.keepalive_time_ms": keepaliveMs,
+    "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
+    "grpc.initial_reconnect_backoff_ms": 200,
+    "grpc.max_reconnect_backoff_ms": 10_000,
+    // Streams are restarted by their owners, who know what to resume from.
+    "grpc.enable_retries": 0,
+  };
+}
+
+/** Options of a server: keepalive on its side too, so that dead peers are noticed both ways. */
+export function serverOptions(options: { maxMessageBytes: number }): Record<string, number> {
+  return {
+    "grpc.max_receive_message_length": options.maxMessageBytes,
+    "grpc.max_send_message_length": options.maxMessageBytes,
+    "grpc.keepalive_time_ms": keepaliveMs,
+    "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
+  };
+}
+
+/** Metadata that makes a call wait for the connection; as a call option grpc-js ignores it. */
+export function callMetadata(options: { waitForReady: boolean }): Metadata {
+  return new Metadata({ waitForReady: options.waitForReady });
+}
+
+/** An RPC failed. `code` is the gRPC status code. */
+export class RpcError extends WeftError {
+  readonly code: Code;
+  readonly violations: readonly FieldViolation[];
+
+  constructor(
+    code: Code,
+    message: string,
+    violations: readonly FieldViolation[],
+    options?: { cause?: unknown },
+  ) {
+    super(kindOf(code), message, options);
+    this.code = code;
+    this.violations = violations;
+  }
+}
+
+const transientCodes: ReadonlySet<Code> = new Set([
+  Code.UNAVAILABLE,
+  Code.DEADLINE_EXCEEDED,
+  Code.RESOURCE_EXHAUSTED,
+  Code.CANCELLED,
+]);
+const conflictCodes: ReadonlySet<Code> = new Set([Code.ABORTED]);
+const bugCodes: ReadonlySet<Code> = new Set([Code.INTERNAL, Code.UNKNOWN, Code.DATA_LOSS]);
+
+function kindOf(code: Code): ErrorKind {
+  if (transientCodes.has(code)) return "transient";
+  if (conflictCodes.has(code)) return "conflict";
+  return bugCodes.has(code) ? "bug" : "rejected";
+}
+
+/** An RpcError from what grpc-js reports, with the violations of its trailer. */
+export function rpcError(error: ServiceError): RpcError {
+  const [trailer] = error.metadata?.get(statusDetailsKey) ?? [];
+  const status = typeof trailer === "object" ? decodeStatus(trailer) : undefined;
+  const message = status?.message || error.details || error.message;
+  return new RpcError(error.code, message, status?.violations ?? [], { cause: error });
+}
+
+export function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && "code" in error && "details" in error && "metadata" in error;
+}
+
+/** What a server's method answers to refuse: status code, message, and one violation a diagnostic. */
+export function refusal(
+  code: Code,
+  message: string,
+  diagnostics: readonly Diagnostic[] = [],
+): { code: Code; details: string; metadata: Metadata } {
+  const metadata = new Metadata();
+  if (diagnostics.length > 0) {
+    const violations = diagnostics.map((diagnostic) => ({
+      field: diagnostic.field,
+      description: renderDiagnostic({ ...diagnostic, field: "" }),
+      reason: diagnostic.code,
+    }));
+    metadata.set(statusDetailsKey, encodeStatus({ code, message, violations }));
+  }
+  return { code, details: message, metadata };
+}
+
+/**
+ * One unary call as a promise: `unary((...rest) => client.get(request, ...rest), {deadlineMs})`.
+ * `deadlineMs` counts from now and includes connecting. Rejects with RpcError only.
+ */
+export function unary<Response>(
+  invoke: (
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Response) => void,
+  ) => ClientUnaryCall,
+  options: { deadlineMs: number; waitForReady?: boolean; signal?: AbortSignal },
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    const cancel = (): void => call.cancel();
+    const call = invoke(
+      callMetadata({ waitForReady: options.waitForReady ?? true }),
+      // grpc-js takes a time of day here; a deadline in the future is all that it is used for.
+      { deadline: new Date(performance.timeOrigin + performance.now() + options.deadlineMs) },
+      (error, response) => {
+        options.signal?.removeEventListener("abort", cancel);
+        if (error === null) resolve(response);
+        else reject(rpcError(error));
+      },
+    );
+    options.signal?.addEventListener("abort", cancel, { once: true });
+    if (options.signal?.aborted === true) cancel();
+  });
+}

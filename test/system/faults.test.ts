@@ -1,0 +1,223 @@
+// Faults in a whole Weft while numbered datagrams run between two chassis. What "no packet lost" means: no more than in the same
+// stream without the fault. Deadlines are three times the promise; the true figures are the bench's.
+
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Cluster } from "../lab/cluster.ts";
+import type { StreamResult } from "../lab/guest.ts";
+import { until } from "../lab/ovs.ts";
+
+const A = "chassis-a";
+const B = "chassis-b";
+const FAR_IP = "10.9.0.12";
+const FAR_IP6 = "fd09::12";
+
+/** Between datagrams. */
+const INTERVAL_MS = 5;
+/** How long a stream runs after the fault, so that a late consequence is seen. */
+const AFTERMATH_MS = 1_500;
+
+const INTENT = `
+kind: Network
+metadata: {name: wire}
+spec: {overlay: {encap: GENEVE}}
+---
+kind: Subnet
+metadata: {name: wire4}
+spec: {network: wire, cidr: 10.9.0.0/24}
+---
+kind: Subnet
+metadata: {name: wire6}
+spec: {network: wire, cidr: "fd09::/64"}
+---
+kind: Port
+metadata: {id: near}
+spec: {network: wire, requestedChassis: ${A}, fixedIps: [{ip: 10.9.0.11}, {ip: "fd09::11"}]}
+---
+kind: Port
+metadata: {id: far}
+spec: {network: wire, requestedChassis: ${B}, fixedIps: [{ip: ${FAR_IP}}, {ip: "${FAR_IP6}"}]}
+`;
+
+let cluster: Cluster;
+
+beforeAll(async () => {
+  cluster = await Cluster.start({ prefix: "wffault", chassis: [A, B] });
+  const file = join(cluster.dir, "intent.yaml");
+  await writeFile(file, INTENT);
+  await cluster.central.must("apply", "-f", file);
+  await cluster.plugGuests();
+  await cluster.waitUp();
+  await reachable();
+});
+
+afterAll(async () => {
+  await cluster?.stop();
+});
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+async function reachable(deadlineMs = 20_000): Promise<void> {
+  for (const ip of [FAR_IP, FAR_IP6]) {
+    await until(
+      `far to answer on ${ip}`,
+      async () => (await cluster.guest("near").probe(ip, 1_000)).name === "far",
+      deadlineMs,
+    );
+  }
+}
+
+/** Runs a fault while both families' streams run; answers what each lost. */
+async function during(fault: () => Promise<void>): Promise<readonly StreamResult[]> {
+  const near = cluster.guest("near");
+  const ends = [await near.stream(FAR_IP, INTERVAL_MS), await near.stream(FAR_IP6, INTERVAL_MS)];
+  await pause(300);
+  await fault();
+  await pause(AFTERMATH_MS);
+  return Promise.all(ends.map((end) => end()));
+}
+
+const lost = (results: readonly StreamResult[]) =>
+  results.reduce((sum, { sent, received }) => sum + sent - received, 0);
+
+/** The fault costs established traffic nothing that the same stream without it does not lose. */
+async function expectHitless(fault: () => Promise<void>): Promise<void> {
+  const quiet = lost(await during(() => pause(1_000)));
+  const results = await during(fault);
+  expect(results.every(({ sent }) => sent > 100)).toBe(true);
+  expect(lost(results)).toBeLessThanOrEqual(quiet);
+}
+
+async function streaming(name: string): Promise<boolean> {
+  const chassis = await cluster.central.json<
+    readonly { metadata: { id: string }; status?: { liveness?: string } }[]
+  >("list", "chassis");
+  return chassis.some(
+    ({ metadata, status }) => metadata.id === name && status?.liveness === "ALIVE",
+  );
+}
+
+describe("processes die, traffic goes on", () => {
+  test("kill -9 of central", async () => {
+    await expectHitless(async () => {
+      await cluster.central.endProcess("SIGKILL");
+      await cluster.central.startProcess();
+      await until(
+        "both agents back",
+        async () => (await streaming(A)) && (await streaming(B)),
+        60_000,
+      );
+    });
+    await cluster.waitUp();
+  });
+
+  test("kill -9 of an agent", async () => {
+    const chassis = cluster.one(A);
+    await expectHitless(async () => {
+      await chassis.endAgent("SIGKILL");
+      await chassis.startAgent();
+      await pause(1_000);
+    });
+    await cluster.waitUp();
+  });
+
+  test("kill -9 of central and both agents", async () => {
+    await expectHitless(async () => {
+      await cluster.central.endProcess("SIGKILL");
+      for (const one of cluster.chassis.values()) await one.endAgent("SIGKILL");
+      for (const one of cluster.chassis.values()) await one.startAgent();
+      await cluster.central.startProcess();
+    });
+    await cluster.waitUp(undefined, 60_000);
+  });
+
+  test("an agent restarts while central is away", async () => {
+    await cluster.central.endProcess("SIGKILL");
+    const chassis = cluster.one(B);
+    await expectHitless(async () => {
+      await chassis.endAgent("SIGKILL");
+      await chassis.startAgent();
+      await pause(1_000);
+    });
+    await cluster.central.startProcess();
+    await cluster.waitUp(undefined, 60_000);
+  });
+});
+
+describe("the switch loses its state", () => {
+  test("after a restart of ovs-vswitchd forwarding is back", async () => {
+    await cluster.one(B).ovs.restartVswitchd("SIGKILL");
+    await reachable(9_000);
+    await cluster.waitUp();
+  });
+
+  test("a restart of ovsdb-server costs nothing", async () => {
+    await expectHitless(() => cluster.one(A).ovs.restartOvsdb("SIGKILL"));
+    await cluster.waitUp();
+  });
+
+  test("flows deleted by hand come back", async () => {
+    const { ovs } = cluster.one(A);
+    const before = await cluster.one(A).flowCount();
+    await ovs.ofctl("del-flows", "br-int");
+    await until(
+      "the flows to come back",
+      async () => (await cluster.one(A).flowCount()) === before,
+      9_000,
+    );
+    await reachable(9_000);
+  });
+
+  test("a tunnel port deleted by hand comes back", async () => {
+    const { ovs } = cluster.one(A);
+    const tunnel = (await ovs.vsctl("list-ports", "br-int"))
+      .split("\n")
+      .find((n) => n.startsWith("weft-gnv"));
+    expect(tunnel).toBeDefined();
+    await ovs.vsctl("del-port", "br-int", tunnel ?? "");
+    await reachable(9_000);
+  });
+
+  test("the integration bridge deleted by hand comes back; guests are plugged again by their owner", async () => {
+    const chassis = cluster.one(A);
+    await chassis.ovs.vsctl("del-br", "br-int");
+    await chassis.plug(cluster.guest("near").hostInterface, "near");
+    await reachable(15_000);
+    await cluster.waitUp();
+  });
+});
+
+describe("central comes back with another memory", () => {
+  test("restored from an old backup: agents go on, wait, and take over once adopted", async () => {
+    const backup = join(cluster.dir, "backup.db");
+    await cluster.central.must("backup", backup);
+    const file = join(cluster.dir, "late.yaml");
+    await writeFile(
+      file,
+      `kind: Port\nmetadata: {id: late}\nspec: {network: wire, requestedChassis: ${A}}\n`,
+    );
+    await cluster.central.must("apply", "-f", file);
+    await expectHitless(async () => {
+      await cluster.central.endProcess();
+      await cluster.central.restore(backup);
+      await cluster.central.startProcess();
+      await until("a chassis that waits for an operator", async () => {
+        return (await cluster.central.must("status")).includes("adopt");
+      });
+    });
+    for (const name of [A, B]) await cluster.central.must("chassis", "adopt", name);
+    await cluster.waitUp(undefined, 60_000);
+    await reachable();
+  });
+
+  test("on an empty database: nothing is pruned by mistake", async () => {
+    await expectHitless(async () => {
+      await cluster.central.endProcess();
+      await cluster.central.forget();
+      await cluster.central.startProcess();
+      await pause(3_000);
+    });
+    await reachable();
+  });
+});
