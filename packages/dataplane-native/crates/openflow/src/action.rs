@@ -24,13 +24,21 @@ impl Subfield {
 
     /// The whole of `field`.
     pub fn whole(field: Field) -> Self {
-        Self { field, ofs: 0, n_bits: whole_bits(field) }
+        Self {
+            field,
+            ofs: 0,
+            n_bits: whole_bits(field),
+        }
     }
 
     /// The mask of these bits within the field.
     pub fn mask(self) -> u128 {
         let bits = ones(u32::from(self.n_bits));
-        if self.ofs >= 128 { 0 } else { (bits << self.ofs) & self.field.all_ones() }
+        if self.ofs >= 128 {
+            0
+        } else {
+            (bits << self.ofs) & self.field.all_ones()
+        }
     }
 }
 
@@ -49,22 +57,42 @@ fn whole_bits(field: Field) -> u16 {
 pub enum Action {
     /// To a port, whole packet. A packet never goes out by the port it came in by, except to
     /// [`crate::port::IN_PORT`].
-    Output { port: u32 },
+    Output {
+        port: u32,
+    },
     /// To the port whose number the bits hold.
-    OutputReg { src: Subfield, max_len: u16 },
+    OutputReg {
+        src: Subfield,
+        max_len: u16,
+    },
     /// Through a group.
-    Group { id: u32 },
+    Group {
+        id: u32,
+    },
     /// `field = field & !mask | value`. Value bits outside `mask` are zero.
     /// Use [`Action::set`], [`Action::load`] or [`Action::set_masked`], which see to that.
-    SetField { field: Field, value: u128, mask: u128 },
+    SetField {
+        field: Field,
+        value: u128,
+        mask: u128,
+    },
     /// Copies `n_bits` bits (`dst.n_bits` of them; both sides have the same number).
-    Move { src: Subfield, dst: Subfield },
+    Move {
+        src: Subfield,
+        dst: Subfield,
+    },
     /// Continues the lookup in `table` and comes back after it. `table` 255 is the current one;
     /// `in_port` [`crate::port::IN_PORT_16`] leaves the input port; `with_ct_orig` looks up the
     /// original direction's addresses of the connection in place of the packet's.
-    Resubmit { in_port: u16, table: u8, with_ct_orig: bool },
+    Resubmit {
+        in_port: u16,
+        table: u8,
+        with_ct_orig: bool,
+    },
     /// Adds an outer tag of this Ethernet type (0x8100, 0x88a8).
-    PushVlan { ethertype: u16 },
+    PushVlan {
+        ethertype: u16,
+    },
     PopVlan,
     /// Decrements the TTL or hop limit; a packet whose TTL runs out goes to the controller with id 0
     /// as far as that one asked for it, and its processing ends.
@@ -78,16 +106,28 @@ pub enum Action {
     /// Forgets the packet's conntrack state.
     CtClear,
     /// Ends processing of packets above the meter's rate (OpenFlow 1.5 action).
-    Meter { id: u32 },
+    Meter {
+        id: u32,
+    },
     /// This flow is clause `clause` (from 0) of `n_clauses` of the conjunctive match `id`.
-    Conjunction { id: u32, clause: u8, n_clauses: u8 },
+    Conjunction {
+        id: u32,
+        clause: u8,
+        n_clauses: u8,
+    },
     /// Sets bit `dst.ofs` of `dst.field` when the packet is longer than `max_bytes` (L2 header included).
-    CheckPktLarger { max_bytes: u16, dst: Field, ofs: u16 },
+    CheckPktLarger {
+        max_bytes: u16,
+        dst: Field,
+        ofs: u16,
+    },
     /// Runs the actions and then undoes their changes to the packet.
     Clone(Vec<Action>),
     /// Does nothing. The wire pads with zeros to 6, 14, 22 ... bytes, and so does decoding.
     Note(Vec<u8>),
-    SetQueue { id: u32 },
+    SetQueue {
+        id: u32,
+    },
     PopQueue,
     StackPush(Subfield),
     StackPop(Subfield),
@@ -178,8 +218,14 @@ pub enum NatKind {
 pub enum NatAddresses {
     #[default]
     None,
-    V4 { min: Ipv4Addr, max: Option<Ipv4Addr> },
-    V6 { min: Ipv6Addr, max: Option<Ipv6Addr> },
+    V4 {
+        min: Ipv4Addr,
+        max: Option<Ipv4Addr>,
+    },
+    V6 {
+        min: Ipv6Addr,
+        max: Option<Ipv6Addr>,
+    },
 }
 
 /// NXAST_NAT.
@@ -209,24 +255,39 @@ impl Action {
     /// Sets the bits of `mask`.
     pub fn set_masked(field: Field, value: impl FieldValue, mask: impl FieldValue) -> Self {
         let mask = mask.to_bits() & field.all_ones();
-        Action::SetField { field, value: value.to_bits() & mask, mask }
+        Action::SetField {
+            field,
+            value: value.to_bits() & mask,
+            mask,
+        }
     }
 
     /// Sets the bits of `dst` to `value`, which is right-aligned (`load:` of ovs-actions(7)).
     pub fn load(dst: impl Into<Subfield>, value: impl FieldValue) -> Self {
         let dst = dst.into();
-        let value = if dst.ofs >= 128 { 0 } else { value.to_bits() << dst.ofs };
+        let value = if dst.ofs >= 128 {
+            0
+        } else {
+            value.to_bits() << dst.ofs
+        };
         Self::set_masked(dst.field, value, dst.mask())
     }
 
     /// Copies `src` to `dst`; they must have the same width.
     pub fn copy(src: impl Into<Subfield>, dst: impl Into<Subfield>) -> Self {
-        Action::Move { src: src.into(), dst: dst.into() }
+        Action::Move {
+            src: src.into(),
+            dst: dst.into(),
+        }
     }
 
     /// Resubmits to `table` with the same input port.
     pub const fn resubmit(table: u8) -> Self {
-        Action::Resubmit { in_port: crate::port::IN_PORT_16, table, with_ct_orig: false }
+        Action::Resubmit {
+            in_port: crate::port::IN_PORT_16,
+            table,
+            with_ct_orig: false,
+        }
     }
 
     /// Through conntrack.
@@ -273,7 +334,10 @@ impl Instructions {
 
     /// Just these actions.
     pub fn apply(actions: Vec<Action>) -> Self {
-        Self { apply: actions, ..Self::default() }
+        Self {
+            apply: actions,
+            ..Self::default()
+        }
     }
 
     /// And then table `table`.

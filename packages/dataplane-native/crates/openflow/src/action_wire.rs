@@ -87,7 +87,10 @@ pub(crate) fn encode_actions(out: &mut Vec<u8>, actions: &[Action]) -> Result<()
 
 fn encode_list(out: &mut Vec<u8>, actions: &[Action], depth: usize) -> Result<()> {
     if depth > MAX_NESTING {
-        return Err(Error::TooDeep { what: "action list", limit: MAX_NESTING });
+        return Err(Error::TooDeep {
+            what: "action list",
+            limit: MAX_NESTING,
+        });
     }
     for action in actions {
         let start = out.len();
@@ -118,7 +121,11 @@ fn encode_action(out: &mut Vec<u8>, action: &Action, depth: usize) -> Result<()>
         Action::Output { port } => {
             standard(out, OUTPUT);
             out.put_u32(*port);
-            out.put_u16(if *port == crate::port::CONTROLLER { u16::MAX } else { 0 });
+            out.put_u16(if *port == crate::port::CONTROLLER {
+                u16::MAX
+            } else {
+                0
+            });
         }
         Action::Group { id } => {
             standard(out, GROUP);
@@ -144,14 +151,25 @@ fn encode_action(out: &mut Vec<u8>, action: &Action, depth: usize) -> Result<()>
         }
         Action::SetField { field, value, mask } => {
             if *mask == 0 {
-                return Err(Error::Field { field: field.name(), reason: "the mask sets no bit" });
+                return Err(Error::Field {
+                    field: field.name(),
+                    reason: "the mask sets no bit",
+                });
             }
             if *field == Field::InPort {
                 let reason = "an action may not set it: set Field::InPort16";
-                return Err(Error::Field { field: field.name(), reason });
+                return Err(Error::Field {
+                    field: field.name(),
+                    reason,
+                });
             }
             standard(out, SET_FIELD);
-            encode_oxm(out, *field, value & mask, (*mask != field.all_ones()).then_some(*mask));
+            encode_oxm(
+                out,
+                *field,
+                value & mask,
+                (*mask != field.all_ones()).then_some(*mask),
+            );
         }
         Action::Move { src, dst } => {
             check_bits(*src, u16::MAX)?;
@@ -172,7 +190,10 @@ fn encode_action(out: &mut Vec<u8>, action: &Action, depth: usize) -> Result<()>
         }
         Action::Raw(bytes) => {
             if bytes.len() < 8 || bytes.len() % 8 != 0 {
-                return Err(Error::BadLength { what: "raw action", length: bytes.len() });
+                return Err(Error::BadLength {
+                    what: "raw action",
+                    length: bytes.len(),
+                });
             }
             out.extend_from_slice(bytes);
         }
@@ -190,8 +211,19 @@ fn encode_nicira(out: &mut Vec<u8>, action: &Action, depth: usize) -> Result<()>
             out.extend_from_slice(&header(src.field));
             out.put_zeros(6);
         }
-        Action::Resubmit { in_port, table, with_ct_orig } => {
-            nicira(out, if *with_ct_orig { NX_RESUBMIT_TABLE_CT } else { NX_RESUBMIT_TABLE });
+        Action::Resubmit {
+            in_port,
+            table,
+            with_ct_orig,
+        } => {
+            nicira(
+                out,
+                if *with_ct_orig {
+                    NX_RESUBMIT_TABLE_CT
+                } else {
+                    NX_RESUBMIT_TABLE
+                },
+            );
             out.put_u16(*in_port);
             out.put_u8(*table);
         }
@@ -201,13 +233,21 @@ fn encode_nicira(out: &mut Vec<u8>, action: &Action, depth: usize) -> Result<()>
         Action::CtClear => empty(out, NX_CT_CLEAR),
         Action::PopQueue => empty(out, NX_POP_QUEUE),
         Action::Exit => empty(out, NX_EXIT),
-        Action::Conjunction { id, clause, n_clauses } => {
+        Action::Conjunction {
+            id,
+            clause,
+            n_clauses,
+        } => {
             nicira(out, NX_CONJUNCTION);
             out.put_u8(*clause);
             out.put_u8(*n_clauses);
             out.put_u32(*id);
         }
-        Action::CheckPktLarger { max_bytes, dst, ofs } => {
+        Action::CheckPktLarger {
+            max_bytes,
+            dst,
+            ofs,
+        } => {
             check_bits(Subfield::new(*dst, *ofs, 1), 1)?;
             nicira(out, NX_CHECK_PKT_LARGER);
             out.put_u16(*max_bytes);
@@ -229,7 +269,12 @@ fn encode_nicira(out: &mut Vec<u8>, action: &Action, depth: usize) -> Result<()>
         }
         Action::StackPush(bits) => encode_stack(out, NX_STACK_PUSH, *bits)?,
         Action::StackPop(bits) => encode_stack(out, NX_STACK_POP, *bits)?,
-        _ => return Err(Error::Unsupported { what: "action", reason: "it has no wire form" }),
+        _ => {
+            return Err(Error::Unsupported {
+                what: "action",
+                reason: "it has no wire form",
+            });
+        }
     }
     Ok(())
 }
@@ -301,9 +346,11 @@ fn encode_nat(out: &mut Vec<u8>, nat: &Nat) -> Result<()> {
         NatKind::Source => NAT_SRC,
         NatKind::Destination => NAT_DST,
     };
-    for (on, bit) in
-        [(nat.persistent, NAT_PERSISTENT), (nat.hash, NAT_HASH), (nat.random, NAT_RANDOM)]
-    {
+    for (on, bit) in [
+        (nat.persistent, NAT_PERSISTENT),
+        (nat.hash, NAT_HASH),
+        (nat.random, NAT_RANDOM),
+    ] {
         flags |= if on { bit } else { 0 };
     }
     out.put_u16(flags);
@@ -312,7 +359,10 @@ fn encode_nat(out: &mut Vec<u8>, nat: &Nat) -> Result<()> {
     let mut present = 0;
     match nat.addresses {
         NatAddresses::None if nat.ports.is_some() => {
-            return Err(Error::Unsupported { what: "nat", reason: "ports need an address" });
+            return Err(Error::Unsupported {
+                what: "nat",
+                reason: "ports need an address",
+            });
         }
         NatAddresses::None => {}
         NatAddresses::V4 { min, max } => {
@@ -349,7 +399,10 @@ fn check_bits(bits: Subfield, limit: u16) -> Result<u16> {
     let end = u32::from(bits.ofs) + u32::from(bits.n_bits);
     if bits.n_bits == 0 || bits.n_bits > limit || end > bits.field.bits() {
         let reason = "no bits, too many bits, or bits outside the field";
-        return Err(Error::Field { field: bits.field.name(), reason });
+        return Err(Error::Field {
+            field: bits.field.name(),
+            reason,
+        });
     }
     Ok(bits.ofs << 6 | ((bits.n_bits - 1) & 0x3f))
 }
@@ -366,7 +419,10 @@ pub(crate) fn decode_actions(reader: &mut Reader<'_>) -> Result<Vec<Action>> {
 
 fn decode_list(reader: &mut Reader<'_>, depth: usize) -> Result<Vec<Action>> {
     if depth > MAX_NESTING {
-        return Err(Error::TooDeep { what: "action list", limit: MAX_NESTING });
+        return Err(Error::TooDeep {
+            what: "action list",
+            limit: MAX_NESTING,
+        });
     }
     let mut actions = Vec::new();
     while !reader.is_empty() {
@@ -374,7 +430,10 @@ fn decode_list(reader: &mut Reader<'_>, depth: usize) -> Result<Vec<Action>> {
         let kind = reader.u16()?;
         let length = usize::from(reader.u16()?);
         if length < 8 || length % 8 != 0 {
-            return Err(Error::BadLength { what: "action", length });
+            return Err(Error::BadLength {
+                what: "action",
+                length,
+            });
         }
         let mut body = reader.body(length, 4, "action")?;
         let action = decode_action(kind, &mut body, depth)?;
@@ -388,13 +447,19 @@ fn decode_action(kind: u16, body: &mut Reader<'_>, depth: usize) -> Result<Optio
     Ok(match kind {
         OUTPUT => {
             let (port, max_len) = (body.u32()?, body.u16()?);
-            let usual = if port == crate::port::CONTROLLER { max_len == u16::MAX } else { true };
+            let usual = if port == crate::port::CONTROLLER {
+                max_len == u16::MAX
+            } else {
+                true
+            };
             usual.then_some(Action::Output { port })
         }
         GROUP => Some(Action::Group { id: body.u32()? }),
         METER => Some(Action::Meter { id: body.u32()? }),
         SET_QUEUE => Some(Action::SetQueue { id: body.u32()? }),
-        PUSH_VLAN => Some(Action::PushVlan { ethertype: body.u16()? }),
+        PUSH_VLAN => Some(Action::PushVlan {
+            ethertype: body.u16()?,
+        }),
         POP_VLAN => Some(Action::PopVlan),
         DEC_TTL => Some(Action::DecTtl),
         SET_FIELD => pull_entry(body)?
@@ -402,7 +467,11 @@ fn decode_action(kind: u16, body: &mut Reader<'_>, depth: usize) -> Result<Optio
             .filter(|action| {
                 !matches!(
                     action,
-                    Action::SetField { mask: 0, .. } | Action::SetField { field: Field::InPort, .. }
+                    Action::SetField { mask: 0, .. }
+                        | Action::SetField {
+                            field: Field::InPort,
+                            ..
+                        }
                 )
             }),
         COPY_FIELD => {
@@ -411,7 +480,10 @@ fn decode_action(kind: u16, body: &mut Reader<'_>, depth: usize) -> Result<Optio
             let (src, dst) = (pull_header(body)?, pull_header(body)?);
             src.zip(dst).and_then(|(src, dst)| {
                 let src = within(Subfield::new(src, src_ofs, n_bits))?;
-                Some(Action::Move { src, dst: within(Subfield::new(dst, dst_ofs, n_bits))? })
+                Some(Action::Move {
+                    src,
+                    dst: within(Subfield::new(dst, dst_ofs, n_bits))?,
+                })
             })
         }
         EXPERIMENTER => {
@@ -463,13 +535,21 @@ fn decode_nicira(subtype: u16, body: &mut Reader<'_>, depth: usize) -> Result<Op
         NX_EXIT => Some(Action::Exit),
         NX_CONJUNCTION => {
             let (clause, n_clauses) = (body.u8()?, body.u8()?);
-            Some(Action::Conjunction { id: body.u32()?, clause, n_clauses })
+            Some(Action::Conjunction {
+                id: body.u32()?,
+                clause,
+                n_clauses,
+            })
         }
         NX_CHECK_PKT_LARGER => {
             let (max_bytes, ofs) = (body.u16()?, body.u16()?);
             pull_header(body)?
                 .and_then(|dst| within(Subfield::new(dst, ofs, 1)))
-                .map(|bit| Action::CheckPktLarger { max_bytes, dst: bit.field, ofs })
+                .map(|bit| Action::CheckPktLarger {
+                    max_bytes,
+                    dst: bit.field,
+                    ofs,
+                })
         }
         NX_CLONE => {
             body.skip(6)?;
@@ -503,7 +583,9 @@ fn decode_controller(body: &mut Reader<'_>) -> Result<Option<Action>> {
     let mut controller = Controller::default();
     body.skip(6)?;
     while body.left() >= 8 {
-        let Some((kind, mut value)) = body.property("controller property")? else { break };
+        let Some((kind, mut value)) = body.property("controller property")? else {
+            break;
+        };
         match kind {
             CONTROLLER_MAX_LEN => controller.max_len = value.u16()?,
             CONTROLLER_ID => controller.controller_id = value.u16()?,
@@ -555,19 +637,33 @@ fn decode_nat(body: &mut Reader<'_>) -> Result<Action> {
         0 => NatKind::Existing,
         NAT_SRC => NatKind::Source,
         NAT_DST => NatKind::Destination,
-        _ => return Err(Error::BadValue { what: "nat flags", value: u64::from(flags) }),
+        _ => {
+            return Err(Error::BadValue {
+                what: "nat flags",
+                value: u64::from(flags),
+            });
+        }
     };
-    let bad_range = || Error::BadValue { what: "nat range", value: u64::from(present) };
+    let bad_range = || Error::BadValue {
+        what: "nat range",
+        value: u64::from(present),
+    };
     let has = |bit: u16| present & bit != 0;
     let addresses = match (has(NAT_V4_MIN), has(NAT_V6_MIN)) {
         (true, true) => return Err(bad_range()),
         (true, false) => NatAddresses::V4 {
             min: Ipv4Addr::from(body.array::<4>()?),
-            max: has(NAT_V4_MAX).then(|| body.array::<4>()).transpose()?.map(Ipv4Addr::from),
+            max: has(NAT_V4_MAX)
+                .then(|| body.array::<4>())
+                .transpose()?
+                .map(Ipv4Addr::from),
         },
         (false, true) => NatAddresses::V6 {
             min: Ipv6Addr::from(body.array::<16>()?),
-            max: has(NAT_V6_MAX).then(|| body.array::<16>()).transpose()?.map(Ipv6Addr::from),
+            max: has(NAT_V6_MAX)
+                .then(|| body.array::<16>())
+                .transpose()?
+                .map(Ipv6Addr::from),
         },
         (false, false) => NatAddresses::None,
     };
@@ -658,7 +754,12 @@ pub(crate) fn decode_instructions(reader: &mut Reader<'_>) -> Result<Instruction
                 set.apply = decode_actions(&mut body)?;
             }
             CLEAR_ACTIONS => set.clear_actions = true,
-            _ => return Err(Error::BadValue { what: "instruction", value: u64::from(kind) }),
+            _ => {
+                return Err(Error::BadValue {
+                    what: "instruction",
+                    value: u64::from(kind),
+                });
+            }
         }
     }
     Ok(set)

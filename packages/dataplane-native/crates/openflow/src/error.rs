@@ -7,7 +7,11 @@
 pub enum Error {
     /// The input ended inside `what`.
     #[error("{what} is cut short: {needed} more bytes needed, {available} there")]
-    Truncated { what: &'static str, needed: usize, available: usize },
+    Truncated {
+        what: &'static str,
+        needed: usize,
+        available: usize,
+    },
     /// A length field of `what` is smaller than its fixed part, larger than its container or misaligned.
     #[error("{what} has a bad length field: {length}")]
     BadLength { what: &'static str, length: usize },
@@ -21,17 +25,32 @@ pub enum Error {
     #[error("{what} is nested more than {limit} levels deep")]
     TooDeep { what: &'static str, limit: usize },
     /// An encoded message is longer than [`crate::MAX_MESSAGE_BYTES`].
-    #[error("{what} needs {length} bytes, more than the limit of {limit}: split it into smaller ones")]
-    TooLong { what: &'static str, length: usize, limit: usize },
+    #[error(
+        "{what} needs {length} bytes, more than the limit of {limit}: split it into smaller ones"
+    )]
+    TooLong {
+        what: &'static str,
+        length: usize,
+        limit: usize,
+    },
     /// A match field is there without the fields that give it meaning (ovs-fields(7), "prerequisites").
     #[error("match field {field} needs {needs} in the same match")]
-    Prerequisite { field: &'static str, needs: &'static str },
+    Prerequisite {
+        field: &'static str,
+        needs: &'static str,
+    },
     /// A value or mask that the field cannot carry.
     #[error("field {field} cannot carry this: {reason}")]
-    Field { field: &'static str, reason: &'static str },
+    Field {
+        field: &'static str,
+        reason: &'static str,
+    },
     /// An action or message that OpenFlow 1.5 cannot express.
     #[error("{what} cannot be encoded: {reason}")]
-    Unsupported { what: &'static str, reason: &'static str },
+    Unsupported {
+        what: &'static str,
+        reason: &'static str,
+    },
 }
 
 /// Shorthand for this crate's results.

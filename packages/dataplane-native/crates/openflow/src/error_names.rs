@@ -7,7 +7,9 @@ use crate::action_wire::NICIRA;
 /// The name of {type, code}, or of a Nicira error code.
 pub(crate) fn error_name(kind: u16, code: u16, experimenter: Option<u32>) -> Option<&'static str> {
     let found = match experimenter {
-        None => STANDARD.binary_search_by_key(&(kind, code), |row| (row.0, row.1)).ok(),
+        None => STANDARD
+            .binary_search_by_key(&(kind, code), |row| (row.0, row.1))
+            .ok(),
         Some(NICIRA) => {
             return NICIRA_CODES
                 .binary_search_by_key(&code, |row| row.0)
@@ -234,7 +236,10 @@ mod tests {
         assert!(STANDARD.is_sorted_by_key(|row| (row.0, row.1)));
         assert!(NICIRA_CODES.is_sorted_by_key(|row| row.0));
         assert_eq!(error_name(2, 4, None), Some("OFPBAC_BAD_OUT_PORT"));
-        assert_eq!(error_name(0xffff, 2, Some(NICIRA)), Some("NXBRC_NXM_INVALID"));
+        assert_eq!(
+            error_name(0xffff, 2, Some(NICIRA)),
+            Some("NXBRC_NXM_INVALID")
+        );
         assert_eq!(error_name(99, 99, None), None);
     }
 }

@@ -284,7 +284,11 @@ const fn class_row(class: u16) -> Option<usize> {
 }
 
 fn nth(first: Field, n: u8, count: u8) -> Option<Field> {
-    if n < count { Field::ALL.get(first as usize + usize::from(n)).copied() } else { None }
+    if n < count {
+        Field::ALL.get(first as usize + usize::from(n)).copied()
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]

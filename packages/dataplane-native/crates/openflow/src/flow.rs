@@ -78,19 +78,37 @@ impl FlowMod {
 
     /// Any command, with no restriction by cookie, port or group.
     pub fn new(command: FlowModCommand, flow: Flow) -> Self {
-        Self { command, flow, cookie_mask: 0, out_port: port::ANY, out_group: group::ANY }
+        Self {
+            command,
+            flow,
+            cookie_mask: 0,
+            out_port: port::ANY,
+            out_group: group::ANY,
+        }
     }
 
     /// Removes the flow of this identity.
     pub fn delete_strict(table: u8, priority: u16, matching: Match) -> Self {
-        let flow = Flow { table, priority, matching, ..Flow::default() };
+        let flow = Flow {
+            table,
+            priority,
+            matching,
+            ..Flow::default()
+        };
         Self::new(FlowModCommand::DeleteStrict, flow)
     }
 
     /// Removes every flow of `table` ([`crate::TABLE_ALL`]: of all) whose cookie has `cookie` in the bits of `mask`.
     pub fn delete_by_cookie(table: u8, cookie: u64, mask: u64) -> Self {
-        let flow = Flow { table, cookie, ..Flow::default() };
-        Self { cookie_mask: mask, ..Self::new(FlowModCommand::Delete, flow) }
+        let flow = Flow {
+            table,
+            cookie,
+            ..Flow::default()
+        };
+        Self {
+            cookie_mask: mask,
+            ..Self::new(FlowModCommand::Delete, flow)
+        }
     }
 }
 
@@ -116,7 +134,10 @@ impl FlowMod {
             3 => FlowModCommand::Delete,
             4 => FlowModCommand::DeleteStrict,
             other => {
-                return Err(Error::BadValue { what: "flow mod command", value: u64::from(other) });
+                return Err(Error::BadValue {
+                    what: "flow mod command",
+                    value: u64::from(other),
+                });
             }
         };
         let idle_timeout_s = reader.u16()?;
@@ -140,7 +161,13 @@ impl FlowMod {
             idle_timeout_s,
             hard_timeout_s,
         };
-        Ok(Self { command, flow, cookie_mask, out_port, out_group })
+        Ok(Self {
+            command,
+            flow,
+            cookie_mask,
+            out_port,
+            out_group,
+        })
     }
 }
 
@@ -352,7 +379,14 @@ impl FlowRequest {
         let cookie = reader.u64()?;
         let cookie_mask = reader.u64()?;
         let matching = Match::decode(reader)?;
-        Ok(Self { table, out_port, out_group, cookie, cookie_mask, matching })
+        Ok(Self {
+            table,
+            out_port,
+            out_group,
+            cookie,
+            cookie_mask,
+            matching,
+        })
     }
 }
 

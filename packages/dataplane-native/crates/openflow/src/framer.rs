@@ -28,7 +28,11 @@ impl Framer {
     /// Messages longer than `max_message_bytes` (at least 8) are errors.
     pub fn new(max_message_bytes: usize) -> Self {
         let max_message_bytes = max_message_bytes.clamp(HEADER_BYTES, MAX_RECEIVED_BYTES);
-        Self { buffer: Vec::new(), taken: 0, max_message_bytes }
+        Self {
+            buffer: Vec::new(),
+            taken: 0,
+            max_message_bytes,
+        }
     }
 
     /// How many more bytes [`Framer::feed`] takes now: it never holds more than two messages' worth.
@@ -49,13 +53,18 @@ impl Framer {
     /// The next whole message undecoded, `None` when more input is needed.
     pub fn next_frame(&mut self) -> Result<Option<&[u8]>> {
         let pending = &self.buffer[self.taken..];
-        let &[version, kind, high, low, ..] = pending else { return Ok(None) };
+        let &[version, kind, high, low, ..] = pending else {
+            return Ok(None);
+        };
         let length = usize::from(u16::from_be_bytes([high, low]));
         if version != VERSION && kind != HELLO && kind != ERROR {
             return Err(Error::Version(version));
         }
         if length < HEADER_BYTES || length > self.max_message_bytes {
-            return Err(Error::BadLength { what: "message", length });
+            return Err(Error::BadLength {
+                what: "message",
+                length,
+            });
         }
         if pending.len() < length {
             return Ok(None);
@@ -114,8 +123,20 @@ mod tests {
     fn bad_headers_are_errors() {
         for (bytes, expected) in [
             ([4, 20, 0, 8, 0, 0, 0, 0], Error::Version(4)),
-            ([6, 20, 0, 7, 0, 0, 0, 0], Error::BadLength { what: "message", length: 7 }),
-            ([6, 20, 255, 255, 0, 0, 0, 0], Error::BadLength { what: "message", length: 65535 }),
+            (
+                [6, 20, 0, 7, 0, 0, 0, 0],
+                Error::BadLength {
+                    what: "message",
+                    length: 7,
+                },
+            ),
+            (
+                [6, 20, 255, 255, 0, 0, 0, 0],
+                Error::BadLength {
+                    what: "message",
+                    length: 65535,
+                },
+            ),
         ] {
             let mut framer = Framer::new(1024);
             framer.feed(&bytes);

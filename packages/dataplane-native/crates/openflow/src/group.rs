@@ -64,11 +64,18 @@ pub struct Bucket {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Selection {
     /// By these fields under these masks, sorted by field; empty: the default fields.
-    Hash { param: u64, fields: Vec<(Field, u128)> },
+    Hash {
+        param: u64,
+        fields: Vec<(Field, u128)>,
+    },
     /// By the datapath's hash, without an upcall for each connection.
     DpHash { param: u64 },
     /// Another method, as it came: name, parameter, OXM bytes.
-    Other { method: String, param: u64, fields: Vec<u8> },
+    Other {
+        method: String,
+        param: u64,
+        fields: Vec<u8>,
+    },
 }
 
 impl Selection {
@@ -119,12 +126,22 @@ pub struct GroupMod {
 impl GroupMod {
     /// A command on a whole group.
     pub fn new(command: GroupModCommand, group: Group) -> Self {
-        Self { command, group, bucket_id: BUCKET_ALL }
+        Self {
+            command,
+            group,
+            bucket_id: BUCKET_ALL,
+        }
     }
 
     /// Removes one group, or with [`ALL`] all.
     pub fn delete(id: u32) -> Self {
-        Self::new(GroupModCommand::Delete, Group { id, ..Group::default() })
+        Self::new(
+            GroupModCommand::Delete,
+            Group {
+                id,
+                ..Group::default()
+            },
+        )
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
@@ -147,7 +164,10 @@ impl GroupMod {
             5 => GroupModCommand::RemoveBucket,
             0x8000 => GroupModCommand::AddOrModify,
             other => {
-                return Err(Error::BadValue { what: "group command", value: u64::from(other) });
+                return Err(Error::BadValue {
+                    what: "group command",
+                    value: u64::from(other),
+                });
             }
         };
         let kind = decode_kind(reader)?;
@@ -156,7 +176,11 @@ impl GroupMod {
         reader.skip(2)?;
         let bucket_id = reader.u32()?;
         let group = Group::decode_body(reader, id, kind, buckets_length)?;
-        Ok(Self { command, group, bucket_id })
+        Ok(Self {
+            command,
+            group,
+            bucket_id,
+        })
     }
 }
 
@@ -195,7 +219,12 @@ impl Group {
                 selection = Some(Selection::decode(&mut body)?);
             }
         }
-        Ok(Self { id, kind, buckets, selection })
+        Ok(Self {
+            id,
+            kind,
+            buckets,
+            selection,
+        })
     }
 
     /// One entry of a group description reply.
@@ -230,7 +259,12 @@ fn decode_kind(reader: &mut Reader<'_>) -> Result<GroupKind> {
         1 => GroupKind::Select,
         2 => GroupKind::Indirect,
         3 => GroupKind::FastFailover,
-        other => return Err(Error::BadValue { what: "group type", value: u64::from(other) }),
+        other => {
+            return Err(Error::BadValue {
+                what: "group type",
+                value: u64::from(other),
+            });
+        }
     };
     reader.skip(1)?;
     Ok(kind)
@@ -264,7 +298,11 @@ impl Bucket {
         let actions_length = usize::from(body.u16()?);
         let id = body.u32()?;
         let actions = decode_actions(&mut body.sub(actions_length, "bucket actions")?)?;
-        let mut bucket = Bucket { id, actions, ..Bucket::default() };
+        let mut bucket = Bucket {
+            id,
+            actions,
+            ..Bucket::default()
+        };
         while let Some((property, mut value)) = body.property("bucket property")? {
             match property {
                 WEIGHT => bucket.weight = Some(value.u16()?),
@@ -290,7 +328,10 @@ impl Selection {
         };
         if method.len() >= METHOD_BYTES {
             let what = "selection method";
-            return Err(Error::Unsupported { what, reason: "its name has more than 15 bytes" });
+            return Err(Error::Unsupported {
+                what,
+                reason: "its name has more than 15 bytes",
+            });
         }
         body.extend_from_slice(method.as_bytes());
         body.put_zeros(METHOD_BYTES - method.len());
@@ -311,7 +352,10 @@ impl Selection {
     fn decode(body: &mut Reader<'_>) -> Result<Self> {
         body.skip(4)?;
         let name = body.take(METHOD_BYTES)?;
-        let end = name.iter().position(|byte| *byte == 0).unwrap_or(METHOD_BYTES);
+        let end = name
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(METHOD_BYTES);
         let method = String::from_utf8_lossy(&name[..end]).into_owned();
         let param = body.u64()?;
         let raw = body.rest();
@@ -322,11 +366,21 @@ impl Selection {
         while method == "hash" && !body.is_empty() {
             match pull_entry(body)? {
                 Some(entry) => fields.push((entry.field, entry.value)),
-                None => return Ok(Selection::Other { method, param, fields: raw.to_vec() }),
+                None => {
+                    return Ok(Selection::Other {
+                        method,
+                        param,
+                        fields: raw.to_vec(),
+                    });
+                }
             }
         }
         if method != "hash" {
-            return Ok(Selection::Other { method, param, fields: raw.to_vec() });
+            return Ok(Selection::Other {
+                method,
+                param,
+                fields: raw.to_vec(),
+            });
         }
         fields.sort_unstable();
         Ok(Selection::Hash { param, fields })

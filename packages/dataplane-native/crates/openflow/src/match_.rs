@@ -86,7 +86,11 @@ struct RawEntry<'a> {
 impl RawEntry<'_> {
     /// Bytes of the value, and of the mask if there is one.
     fn width(&self) -> usize {
-        if self.has_mask { self.payload.len() / 2 } else { self.payload.len() }
+        if self.has_mask {
+            self.payload.len() / 2
+        } else {
+            self.payload.len()
+        }
     }
 
     /// The table's field, when the length too is what the table says.
@@ -100,8 +104,16 @@ impl RawEntry<'_> {
     fn entry(&self) -> Option<Entry> {
         let field = self.field()?;
         let (value, mask) = self.payload.split_at_checked(self.width())?;
-        let mask = if self.has_mask { from_bytes(mask) } else { field.all_ones() };
-        Some(Entry { field, value: from_bytes(value), mask })
+        let mask = if self.has_mask {
+            from_bytes(mask)
+        } else {
+            field.all_ones()
+        };
+        Some(Entry {
+            field,
+            value: from_bytes(value),
+            mask,
+        })
     }
 
     /// Known fields in the order of `Field`, then unknown ones by header.
@@ -137,7 +149,11 @@ impl Match {
     #[must_use]
     pub fn prefix(mut self, field: Field, value: impl FieldValue, length: u32) -> Self {
         let free = field.bits().saturating_sub(length);
-        let mask = if free >= 128 { 0 } else { field.all_ones() >> free << free };
+        let mask = if free >= 128 {
+            0
+        } else {
+            field.all_ones() >> free << free
+        };
         self.put(field, value.to_bits(), mask);
         self
     }
@@ -157,7 +173,11 @@ impl Match {
             self.put(Field::VlanVid, value & 0x1fff, mask & 0x1fff);
             // "No tag" is one condition to Open vSwitch: it sends no PCP with it.
             let untagged = mask & 0x1000 != 0 && value & 0x1000 == 0;
-            self.put(Field::VlanPcp, value >> 13, if untagged { 0 } else { mask >> 13 });
+            self.put(
+                Field::VlanPcp,
+                value >> 13,
+                if untagged { 0 } else { mask >> 13 },
+            );
         } else if field == Field::InPort16 {
             let reserved = if value >= 0xff00 { 0xffff_0000 } else { 0 };
             let high = if mask == 0xffff { 0xffff_0000 } else { 0 };
@@ -219,7 +239,11 @@ impl Match {
     /// The condition on `field`, `None` when there is none. Wide registers are put together from their parts.
     pub fn get(&self, field: Field) -> Option<Entry> {
         if let Some((first, count)) = register_parts(field) {
-            let mut found = Entry { field, value: 0, mask: 0 };
+            let mut found = Entry {
+                field,
+                value: 0,
+                mask: 0,
+            };
             for part in 0..count {
                 let entry = Field::reg(first + part).and_then(|reg| self.get(reg));
                 let (value, mask) = entry.map_or((0, 0), |e| (e.value, e.mask));
@@ -233,7 +257,9 @@ impl Match {
 
     /// The value of `field` where it is matched exactly.
     pub fn exact(&self, field: Field) -> Option<u128> {
-        self.get(field).filter(|entry| entry.mask == field.all_ones()).map(|entry| entry.value)
+        self.get(field)
+            .filter(|entry| entry.mask == field.all_ones())
+            .map(|entry| entry.value)
     }
 
     /// All conditions on known fields, in canonical order.
@@ -263,10 +289,16 @@ impl Match {
         for entry in self.entries() {
             let info = entry.field.info();
             if !info.maskable && entry.mask != entry.field.all_ones() {
-                return Err(Error::Field { field: info.name, reason: "it takes no mask" });
+                return Err(Error::Field {
+                    field: info.name,
+                    reason: "it takes no mask",
+                });
             }
             if let Some(needs) = self.missing_prerequisite(entry.field) {
-                return Err(Error::Prerequisite { field: info.name, needs });
+                return Err(Error::Prerequisite {
+                    field: info.name,
+                    needs,
+                });
             }
         }
         Ok(())
@@ -282,12 +314,14 @@ impl Match {
         let nd = eth == Some(0x86dd) && proto == Some(58) && matches!(icmp6, Some(135 | 136));
         let (ok, needs) = match field {
             F::VlanPcp => (
-                self.get(F::VlanVid).is_some_and(|vid| vid.value & vid.mask & 0x1000 != 0),
+                self.get(F::VlanVid)
+                    .is_some_and(|vid| vid.value & vid.mask & 0x1000 != 0),
                 "vlan_vid with the 0x1000 bit",
             ),
-            F::MplsLabel | F::MplsTc | F::MplsBos | F::MplsTtl => {
-                (matches!(eth, Some(0x8847 | 0x8848)), "eth_type 0x8847 or 0x8848")
-            }
+            F::MplsLabel | F::MplsTc | F::MplsBos | F::MplsTtl => (
+                matches!(eth, Some(0x8847 | 0x8848)),
+                "eth_type 0x8847 or 0x8848",
+            ),
             F::IpProto | F::IpDscp | F::IpEcn | F::IpTtl | F::IpFrag => {
                 (ip, "eth_type 0x0800 or 0x86dd")
             }
@@ -296,15 +330,18 @@ impl Match {
             F::TcpSrc | F::TcpDst | F::TcpFlags => (ip && proto == Some(6), "IP and nw_proto 6"),
             F::UdpSrc | F::UdpDst => (ip && proto == Some(17), "IP and nw_proto 17"),
             F::SctpSrc | F::SctpDst => (ip && proto == Some(132), "IP and nw_proto 132"),
-            F::Icmpv4Type | F::Icmpv4Code => {
-                (eth == Some(0x0800) && proto == Some(1), "eth_type 0x0800 and nw_proto 1")
-            }
-            F::Icmpv6Type | F::Icmpv6Code => {
-                (eth == Some(0x86dd) && proto == Some(58), "eth_type 0x86dd and nw_proto 58")
-            }
-            F::NdTarget | F::NdReserved | F::NdOptionsType => {
-                (nd, "eth_type 0x86dd, nw_proto 58 and icmpv6_type 135 or 136")
-            }
+            F::Icmpv4Type | F::Icmpv4Code => (
+                eth == Some(0x0800) && proto == Some(1),
+                "eth_type 0x0800 and nw_proto 1",
+            ),
+            F::Icmpv6Type | F::Icmpv6Code => (
+                eth == Some(0x86dd) && proto == Some(58),
+                "eth_type 0x86dd and nw_proto 58",
+            ),
+            F::NdTarget | F::NdReserved | F::NdOptionsType => (
+                nd,
+                "eth_type 0x86dd, nw_proto 58 and icmpv6_type 135 or 136",
+            ),
             F::NdSll => (nd && icmp6 == Some(135), "icmpv6_type 135"),
             F::NdTll => (nd && icmp6 == Some(136), "icmpv6_type 136"),
             F::ArpOp | F::ArpSpa | F::ArpTpa | F::ArpSha | F::ArpTha => {
@@ -319,7 +356,10 @@ impl Match {
             | F::CtIpv6Src
             | F::CtIpv6Dst
             | F::CtTpSrc
-            | F::CtTpDst => (self.names_a_connection(), "ct_state with a bit of a connection or +trk-inv"),
+            | F::CtTpDst => (
+                self.names_a_connection(),
+                "ct_state with a bit of a connection or +trk-inv",
+            ),
             _ => (true, ""),
         };
         (!ok).then_some(needs)
@@ -360,7 +400,10 @@ impl Match {
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self> {
         let kind = reader.u16()?;
         if kind != 1 {
-            return Err(Error::BadValue { what: "match type", value: u64::from(kind) });
+            return Err(Error::BadValue {
+                what: "match type",
+                value: u64::from(kind),
+            });
         }
         let length = usize::from(reader.u16()?);
         let body = reader.body(length, 4, "match")?;
@@ -398,11 +441,24 @@ fn pull_oxm<'a>(reader: &mut Reader<'a>) -> Result<RawEntry<'a>> {
     let length = usize::from(reader.u8()?);
     let payload = reader.take(length)?;
     let has_mask = field_and_mask & 1 != 0;
-    let value_bytes = if class == EXPERIMENTER { length.wrapping_sub(4) } else { length };
+    let value_bytes = if class == EXPERIMENTER {
+        length.wrapping_sub(4)
+    } else {
+        length
+    };
     if value_bytes == 0 || value_bytes > length || (has_mask && value_bytes % 2 != 0) {
-        return Err(Error::BadLength { what: "match field", length });
+        return Err(Error::BadLength {
+            what: "match field",
+            length,
+        });
     }
-    Ok(RawEntry { class, number: field_and_mask >> 1, has_mask, payload, bytes: &whole[..4 + length] })
+    Ok(RawEntry {
+        class,
+        number: field_and_mask >> 1,
+        has_mask,
+        payload,
+        bytes: &whole[..4 + length],
+    })
 }
 
 /// Reads one OXM that must be a known field, as an action carries it.
@@ -442,7 +498,9 @@ fn oxm_bytes(field: Field, value: u128, mask: Option<u128>) -> ([u8; 36], usize)
     let mut out = [0; 36];
     out[..4].copy_from_slice(&header(field));
     out[4..4 + width].copy_from_slice(&value.to_be_bytes()[16 - width..]);
-    let Some(mask) = mask else { return (out, 4 + width) };
+    let Some(mask) = mask else {
+        return (out, 4 + width);
+    };
     out[2] |= 1;
     out[3] = low_byte(2 * width);
     out[4 + width..4 + 2 * width].copy_from_slice(&mask.to_be_bytes()[16 - width..]);
@@ -455,5 +513,7 @@ fn low_byte(n: usize) -> u8 {
 }
 
 fn from_bytes(bytes: &[u8]) -> u128 {
-    bytes.iter().fold(0, |acc, byte| acc << 8 | u128::from(*byte))
+    bytes
+        .iter()
+        .fold(0, |acc, byte| acc << 8 | u128::from(*byte))
 }

@@ -14,8 +14,8 @@ use crate::meter::MeterMod;
 use crate::multipart::{self, MultipartReply, MultipartRequest};
 use crate::packet::{PacketIn, PacketOut};
 use crate::switch::{
-    BundleControl, ErrorMessage, Features, PortStatus, Role, TlvMap, TlvTableCommand,
-    decode_hello, decode_tlv_maps, encode_hello, encode_tlv_maps,
+    BundleControl, ErrorMessage, Features, PortStatus, Role, TlvMap, TlvTableCommand, decode_hello,
+    decode_tlv_maps, encode_hello, encode_tlv_maps,
 };
 use crate::wire::{Reader, Writer, saturate};
 use crate::{MAX_MESSAGE_BYTES, VERSION, group, port};
@@ -61,7 +61,9 @@ const NX_PACKET_IN2: u32 = 30;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// Bit N set: version N is spoken. 1.5 is bit 6.
-    Hello { versions: u64 },
+    Hello {
+        versions: u64,
+    },
     Error(ErrorMessage),
     EchoRequest(Vec<u8>),
     EchoReply(Vec<u8>),
@@ -69,7 +71,10 @@ pub enum Message {
     FeaturesReply(Features),
     /// On `<bridge>.mgmt` a `miss_send_len` above 0 is what switches on asynchronous messages at all:
     /// packet-ins, port status, flow removed. It does not limit packet-ins of a controller action.
-    SetConfig { flags: u16, miss_send_len: u16 },
+    SetConfig {
+        flags: u16,
+        miss_send_len: u16,
+    },
     /// OFPT_PACKET_IN.
     PacketIn(Box<PacketIn>),
     /// NXT_PACKET_IN2: also userdata and continuation.
@@ -83,35 +88,63 @@ pub enum Message {
     GroupMod(Box<GroupMod>),
     MeterMod(Box<MeterMod>),
     /// `more`: further parts with the same transaction id follow.
-    MultipartRequest { more: bool, body: MultipartRequest },
-    MultipartReply { more: bool, body: MultipartReply },
+    MultipartRequest {
+        more: bool,
+        body: MultipartRequest,
+    },
+    MultipartReply {
+        more: bool,
+        body: MultipartReply,
+    },
     BarrierRequest,
     BarrierReply,
-    RoleRequest { role: Role, generation: u64 },
-    RoleReply { role: Role, generation: u64 },
+    RoleRequest {
+        role: Role,
+        generation: u64,
+    },
+    RoleReply {
+        role: Role,
+        generation: u64,
+    },
     /// {one of [`crate::async_kinds`], bit per reason}.
     SetAsync(Vec<(u16, u32)>),
     BundleControl(BundleControl),
     /// `message` carries the outer transaction id.
-    BundleAdd { bundle_id: u32, flags: u16, message: Box<Message> },
+    BundleAdd {
+        bundle_id: u32,
+        flags: u16,
+        message: Box<Message>,
+    },
     /// 2: NXT_PACKET_IN2.
     SetPacketInFormat(u32),
     /// Which controller id of `Controller::controller_id` this connection answers to.
     SetControllerId(u16),
-    TlvTableMod { command: TlvTableCommand, maps: Vec<TlvMap> },
+    TlvTableMod {
+        command: TlvTableCommand,
+        maps: Vec<TlvMap>,
+    },
     TlvTableRequest,
-    TlvTableReply { max_option_bytes: u32, max_fields: u16, maps: Vec<TlvMap> },
+    TlvTableReply {
+        max_option_bytes: u32,
+        max_fields: u16,
+        maps: Vec<TlvMap>,
+    },
     /// Removes all connections of a conntrack zone.
     CtFlushZone(u16),
     /// Anything else, body uninterpreted.
-    Unknown { kind: u8, body: Vec<u8> },
+    Unknown {
+        kind: u8,
+        body: Vec<u8>,
+    },
 }
 
 /// Appends `message` with its header to `out`.
 ///
 /// On error `out` is as it was. Fails when the message is longer than [`MAX_MESSAGE_BYTES`].
 pub fn encode(out: &mut Vec<u8>, xid: u32, message: &Message) -> Result<()> {
-    framed(out, xid, kind(message), |out| encode_body(out, xid, message))
+    framed(out, xid, kind(message), |out| {
+        encode_body(out, xid, message)
+    })
 }
 
 /// [`encode`] of a flow mod from a borrowed flow: add, modify or strict delete without copying it.
@@ -162,7 +195,11 @@ fn framed(
         let length = out.len() - start;
         if length > MAX_MESSAGE_BYTES {
             let what = kind_name(kind);
-            return Err(Error::TooLong { what, length, limit: MAX_MESSAGE_BYTES });
+            return Err(Error::TooLong {
+                what,
+                length,
+                limit: MAX_MESSAGE_BYTES,
+            });
         }
         out.patch_u16(start + 2, saturate(length));
         Ok(())
@@ -230,7 +267,10 @@ fn encode_body(out: &mut Vec<u8>, xid: u32, message: &Message) -> Result<()> {
         Message::EchoRequest(bytes) | Message::EchoReply(bytes) => out.extend_from_slice(bytes),
         Message::FeaturesRequest | Message::BarrierRequest | Message::BarrierReply => {}
         Message::FeaturesReply(features) => features.encode(out),
-        Message::SetConfig { flags, miss_send_len } => {
+        Message::SetConfig {
+            flags,
+            miss_send_len,
+        } => {
             out.put_u16(*flags);
             out.put_u16(*miss_send_len);
         }
@@ -254,9 +294,16 @@ fn encode_body(out: &mut Vec<u8>, xid: u32, message: &Message) -> Result<()> {
             }
         }
         Message::BundleControl(control) => control.encode(out),
-        Message::BundleAdd { bundle_id, flags, message } => {
+        Message::BundleAdd {
+            bundle_id,
+            flags,
+            message,
+        } => {
             if matches!(**message, Message::BundleAdd { .. }) {
-                return Err(Error::TooDeep { what: "bundle", limit: 1 });
+                return Err(Error::TooDeep {
+                    what: "bundle",
+                    limit: 1,
+                });
             }
             bundle_head(out, *bundle_id, *flags);
             encode(out, xid, message)?;
@@ -294,7 +341,11 @@ fn encode_nicira(out: &mut Vec<u8>, message: &Message) -> Result<()> {
             encode_tlv_maps(out, maps);
         }
         Message::TlvTableRequest => out.put_u32(NX_TLV_TABLE_REQUEST),
-        Message::TlvTableReply { max_option_bytes, max_fields, maps } => {
+        Message::TlvTableReply {
+            max_option_bytes,
+            max_fields,
+            maps,
+        } => {
             out.put_u32(NX_TLV_TABLE_REPLY);
             out.put_u32(*max_option_bytes);
             out.put_u16(*max_fields);
@@ -306,7 +357,12 @@ fn encode_nicira(out: &mut Vec<u8>, message: &Message) -> Result<()> {
             out.put_zeros(6);
             out.put_u16(*zone);
         }
-        _ => return Err(Error::Unsupported { what: "message", reason: "it has no wire form" }),
+        _ => {
+            return Err(Error::Unsupported {
+                what: "message",
+                reason: "it has no wire form",
+            });
+        }
     }
     Ok(())
 }
@@ -325,20 +381,28 @@ fn decode_nested(bytes: &[u8], bundles: bool) -> Result<(u32, Message)> {
     let length = usize::from(reader.u16()?);
     let xid = reader.u32()?;
     if length != bytes.len() {
-        return Err(Error::BadLength { what: "message", length });
+        return Err(Error::BadLength {
+            what: "message",
+            length,
+        });
     }
     if version != VERSION && kind != HELLO && kind != ERROR {
         return Err(Error::Version(version));
     }
     let message = match kind {
-        HELLO => Message::Hello { versions: decode_hello(version, &mut reader)? },
+        HELLO => Message::Hello {
+            versions: decode_hello(version, &mut reader)?,
+        },
         ERROR => Message::Error(ErrorMessage::decode(&mut reader)?),
         ECHO_REQUEST => Message::EchoRequest(reader.rest().to_vec()),
         ECHO_REPLY => Message::EchoReply(reader.rest().to_vec()),
         EXPERIMENTER => decode_experimenter(&mut reader)?,
         FEATURES_REQUEST => Message::FeaturesRequest,
         FEATURES_REPLY => Message::FeaturesReply(Features::decode(&mut reader)?),
-        SET_CONFIG => Message::SetConfig { flags: reader.u16()?, miss_send_len: reader.u16()? },
+        SET_CONFIG => Message::SetConfig {
+            flags: reader.u16()?,
+            miss_send_len: reader.u16()?,
+        },
         PACKET_IN => Message::PacketIn(Box::new(PacketIn::decode_standard(&mut reader)?)),
         FLOW_REMOVED => Message::FlowRemoved(Box::new(FlowRemoved::decode(&mut reader)?)),
         PORT_STATUS => Message::PortStatus(Box::new(PortStatus::decode(&mut reader)?)),
@@ -382,17 +446,30 @@ fn decode_nested(bytes: &[u8], bundles: bool) -> Result<(u32, Message)> {
             let mut head = reader;
             head.skip(2)?;
             let length = usize::from(head.u16()?);
-            let inner = inner.get(..length).ok_or(Error::BadLength { what: "bundle", length })?;
+            let inner = inner.get(..length).ok_or(Error::BadLength {
+                what: "bundle",
+                length,
+            })?;
             let (_, message) = decode_nested(inner, false)?;
-            Message::BundleAdd { bundle_id, flags, message: Box::new(message) }
+            Message::BundleAdd {
+                bundle_id,
+                flags,
+                message: Box::new(message),
+            }
         }
-        kind => Message::Unknown { kind, body: reader.rest().to_vec() },
+        kind => Message::Unknown {
+            kind,
+            body: reader.rest().to_vec(),
+        },
     };
     Ok((xid, message))
 }
 
 fn decode_experimenter(reader: &mut Reader<'_>) -> Result<Message> {
-    let unknown = Message::Unknown { kind: EXPERIMENTER, body: reader.rest().to_vec() };
+    let unknown = Message::Unknown {
+        kind: EXPERIMENTER,
+        body: reader.rest().to_vec(),
+    };
     if reader.u32()? != NICIRA {
         return Ok(unknown);
     }
@@ -407,13 +484,20 @@ fn decode_experimenter(reader: &mut Reader<'_>) -> Result<Message> {
         NX_TLV_TABLE_MOD => {
             let command = TlvTableCommand::decode(reader.u16()?)?;
             reader.skip(6)?;
-            Message::TlvTableMod { command, maps: decode_tlv_maps(reader)? }
+            Message::TlvTableMod {
+                command,
+                maps: decode_tlv_maps(reader)?,
+            }
         }
         NX_TLV_TABLE_REQUEST => Message::TlvTableRequest,
         NX_TLV_TABLE_REPLY => {
             let (max_option_bytes, max_fields) = (reader.u32()?, reader.u16()?);
             reader.skip(10)?;
-            Message::TlvTableReply { max_option_bytes, max_fields, maps: decode_tlv_maps(reader)? }
+            Message::TlvTableReply {
+                max_option_bytes,
+                max_fields,
+                maps: decode_tlv_maps(reader)?,
+            }
         }
         NX_CT_FLUSH_ZONE => {
             reader.skip(6)?;

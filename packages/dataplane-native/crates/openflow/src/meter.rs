@@ -27,7 +27,11 @@ const DSCP_REMARK: u16 = 2;
 pub enum Band {
     /// `burst` in kbit or packets; 0 without [`BURST`].
     Drop { rate: u32, burst: u32 },
-    DscpRemark { rate: u32, burst: u32, precedence_levels: u8 },
+    DscpRemark {
+        rate: u32,
+        burst: u32,
+        precedence_levels: u8,
+    },
 }
 
 /// One meter.
@@ -62,7 +66,13 @@ pub struct MeterMod {
 impl MeterMod {
     /// Removes one meter, or with [`ALL`] all.
     pub fn delete(id: u32) -> Self {
-        Self { command: MeterModCommand::Delete, meter: Meter { id, ..Meter::default() } }
+        Self {
+            command: MeterModCommand::Delete,
+            meter: Meter {
+                id,
+                ..Meter::default()
+            },
+        }
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
@@ -76,10 +86,16 @@ impl MeterMod {
             1 => MeterModCommand::Modify,
             2 => MeterModCommand::Delete,
             other => {
-                return Err(Error::BadValue { what: "meter command", value: u64::from(other) });
+                return Err(Error::BadValue {
+                    what: "meter command",
+                    value: u64::from(other),
+                });
             }
         };
-        Ok(Self { command, meter: Meter::decode_body(reader)? })
+        Ok(Self {
+            command,
+            meter: Meter::decode_body(reader)?,
+        })
     }
 }
 
@@ -90,9 +106,11 @@ impl Meter {
         for band in &self.bands {
             let (kind, rate, burst, levels) = match *band {
                 Band::Drop { rate, burst } => (DROP, rate, burst, 0),
-                Band::DscpRemark { rate, burst, precedence_levels } => {
-                    (DSCP_REMARK, rate, burst, precedence_levels)
-                }
+                Band::DscpRemark {
+                    rate,
+                    burst,
+                    precedence_levels,
+                } => (DSCP_REMARK, rate, burst, precedence_levels),
             };
             out.put_u16(kind);
             out.put_u16(16);
@@ -114,8 +132,17 @@ impl Meter {
             let (rate, burst) = (body.u32()?, body.u32()?);
             bands.push(match kind {
                 DROP => Band::Drop { rate, burst },
-                DSCP_REMARK => Band::DscpRemark { rate, burst, precedence_levels: body.u8()? },
-                other => return Err(Error::BadValue { what: "meter band", value: other.into() }),
+                DSCP_REMARK => Band::DscpRemark {
+                    rate,
+                    burst,
+                    precedence_levels: body.u8()?,
+                },
+                other => {
+                    return Err(Error::BadValue {
+                        what: "meter band",
+                        value: other.into(),
+                    });
+                }
             });
         }
         Ok(Self { id, flags, bands })

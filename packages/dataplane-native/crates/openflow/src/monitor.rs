@@ -1,6 +1,6 @@
 //! Flow monitors: the switch tells which flows were added, changed and removed, and by whom.
 //! It judges no drift; that is the engine's. Wire: OpenFlow 1.5.1 section 7.3.5.19.
-//! OVS 3.1 and 3.5 answer these in version 1.5 as OFPMP_FLOW_MONITOR; 3.1 ignores `out_group`.
+//! OVS answers these in version 1.5 as OFPMP_FLOW_MONITOR.
 
 use crate::action::Instructions;
 use crate::action_wire::{decode_instructions, encode_instructions};
@@ -82,11 +82,22 @@ impl FlowMonitorRequest {
             1 => FlowMonitorCommand::Modify,
             2 => FlowMonitorCommand::Delete,
             other => {
-                return Err(Error::BadValue { what: "monitor command", value: u64::from(other) });
+                return Err(Error::BadValue {
+                    what: "monitor command",
+                    value: u64::from(other),
+                });
             }
         };
         let matching = Match::decode(reader)?;
-        Ok(Self { id, command, flags, table, out_port, out_group, matching })
+        Ok(Self {
+            id,
+            command,
+            flags,
+            table,
+            out_port,
+            out_group,
+            matching,
+        })
     }
 }
 
@@ -99,9 +110,14 @@ pub enum FlowUpdate {
     /// Instructions, cookie or timeouts changed.
     Modified(Flow),
     /// `reason` as in [`crate::FlowRemoved`].
-    Removed { flow: Flow, reason: u8 },
+    Removed {
+        flow: Flow,
+        reason: u8,
+    },
     /// The change that this connection made by the message with this transaction id.
-    Own { xid: u32 },
+    Own {
+        xid: u32,
+    },
     /// The switch's buffer is full: changes are being missed.
     Paused,
     /// Reports go on; what was missed was sent in between.
@@ -160,7 +176,12 @@ impl FlowUpdate {
             PAUSED => return Ok(FlowUpdate::Paused),
             RESUMED => return Ok(FlowUpdate::Resumed),
             INITIAL | ADDED | REMOVED | MODIFIED => {}
-            other => return Err(Error::BadValue { what: "flow update event", value: other.into() }),
+            other => {
+                return Err(Error::BadValue {
+                    what: "flow update event",
+                    value: other.into(),
+                });
+            }
         }
         let table = body.u8()?;
         let reason = body.u8()?;

@@ -26,14 +26,23 @@ pub enum MultipartRequest {
     /// Number of flows, packets and bytes.
     Aggregate(FlowRequest),
     /// One group, or [`crate::group::ALL`].
-    GroupDesc { group_id: u32 },
+    GroupDesc {
+        group_id: u32,
+    },
     /// One meter, or [`crate::meter::ALL`].
-    MeterConfig { meter_id: u32 },
+    MeterConfig {
+        meter_id: u32,
+    },
     /// One port, or [`crate::port::ANY`].
-    PortDesc { port: u32 },
+    PortDesc {
+        port: u32,
+    },
     TableDesc,
     FlowMonitor(Vec<FlowMonitorRequest>),
-    Unknown { kind: u16, body: Vec<u8> },
+    Unknown {
+        kind: u16,
+        body: Vec<u8>,
+    },
 }
 
 /// What is answered.
@@ -103,14 +112,23 @@ pub(crate) fn decode_request(reader: &mut Reader<'_>) -> Result<(bool, Multipart
     let body = match kind {
         FLOW_DESC => MultipartRequest::FlowDesc(FlowRequest::decode(reader)?),
         AGGREGATE => MultipartRequest::Aggregate(FlowRequest::decode(reader)?),
-        GROUP_DESC => MultipartRequest::GroupDesc { group_id: reader.u32()? },
-        METER_CONFIG => MultipartRequest::MeterConfig { meter_id: reader.u32()? },
-        PORT_DESC => MultipartRequest::PortDesc { port: reader.u32()? },
+        GROUP_DESC => MultipartRequest::GroupDesc {
+            group_id: reader.u32()?,
+        },
+        METER_CONFIG => MultipartRequest::MeterConfig {
+            meter_id: reader.u32()?,
+        },
+        PORT_DESC => MultipartRequest::PortDesc {
+            port: reader.u32()?,
+        },
         TABLE_DESC => MultipartRequest::TableDesc,
         FLOW_MONITOR => {
             MultipartRequest::FlowMonitor(decode_all(reader, FlowMonitorRequest::decode)?)
         }
-        kind => MultipartRequest::Unknown { kind, body: reader.rest().to_vec() },
+        kind => MultipartRequest::Unknown {
+            kind,
+            body: reader.rest().to_vec(),
+        },
     };
     Ok((more, body))
 }
@@ -174,7 +192,10 @@ pub(crate) fn decode_reply(reader: &mut Reader<'_>) -> Result<(bool, MultipartRe
         PORT_DESC => MultipartReply::PortDesc(decode_all(reader, Port::decode)?),
         TABLE_DESC => MultipartReply::TableDesc(decode_all(reader, TableDesc::decode)?),
         FLOW_MONITOR => MultipartReply::FlowMonitor(decode_all(reader, FlowUpdate::decode)?),
-        kind => MultipartReply::Unknown { kind, body: reader.rest().to_vec() },
+        kind => MultipartReply::Unknown {
+            kind,
+            body: reader.rest().to_vec(),
+        },
     };
     Ok((more, body))
 }

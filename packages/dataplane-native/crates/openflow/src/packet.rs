@@ -44,11 +44,18 @@ impl PacketIn {
     pub(crate) fn encode_standard(&self, out: &mut Vec<u8>) -> Result<()> {
         if !self.userdata.is_empty() || self.continuation.is_some() {
             let reason = "OFPT_PACKET_IN has no userdata and no continuation: use NXT_PACKET_IN2";
-            return Err(Error::Unsupported { what: "packet-in", reason });
+            return Err(Error::Unsupported {
+                what: "packet-in",
+                reason,
+            });
         }
         out.put_u32(self.buffer_id.unwrap_or(NO_BUFFER));
         let whole = usize::try_from(self.full_len.unwrap_or(0)).unwrap_or(usize::MAX);
-        out.put_u16(saturate(if self.full_len.is_some() { whole } else { self.packet.len() }));
+        out.put_u16(saturate(if self.full_len.is_some() {
+            whole
+        } else {
+            self.packet.len()
+        }));
         out.put_u8(self.reason);
         out.put_u8(self.table);
         out.put_u64(self.cookie.unwrap_or(u64::MAX));
@@ -157,6 +164,10 @@ impl PacketOut {
         reader.skip(2)?;
         let metadata = Match::decode(reader)?;
         let actions = decode_actions(&mut reader.sub(actions_length, "packet-out actions")?)?;
-        Ok(Self { metadata, actions, packet: reader.rest().to_vec() })
+        Ok(Self {
+            metadata,
+            actions,
+            packet: reader.rest().to_vec(),
+        })
     }
 }

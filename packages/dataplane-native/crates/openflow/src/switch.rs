@@ -22,7 +22,11 @@ pub(crate) fn decode_hello(version: u8, reader: &mut Reader<'_>) -> Result<u64> 
     while let Some((kind, mut body)) = reader.property("hello element")? {
         if kind == 1 && body.left() >= 4 {
             let low = u64::from(body.u32()?);
-            let high = if body.left() >= 4 { u64::from(body.u32()?) } else { 0 };
+            let high = if body.left() >= 4 {
+                u64::from(body.u32()?)
+            } else {
+                0
+            };
             return Ok(high << 32 | low);
         }
     }
@@ -69,8 +73,17 @@ impl ErrorMessage {
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self> {
         let kind = reader.u16()?;
         let code = reader.u16()?;
-        let experimenter = if kind == 0xffff { Some(reader.u32()?) } else { None };
-        Ok(Self { kind, code, experimenter, data: reader.rest().to_vec() })
+        let experimenter = if kind == 0xffff {
+            Some(reader.u32()?)
+        } else {
+            None
+        };
+        Ok(Self {
+            kind,
+            code,
+            experimenter,
+            data: reader.rest().to_vec(),
+        })
     }
 }
 
@@ -110,7 +123,13 @@ impl Features {
         let (datapath_id, buffers) = (reader.u64()?, reader.u32()?);
         let (tables, auxiliary_id) = (reader.u8()?, reader.u8()?);
         reader.skip(2)?;
-        Ok(Self { datapath_id, buffers, tables, auxiliary_id, capabilities: reader.u32()? })
+        Ok(Self {
+            datapath_id,
+            buffers,
+            tables,
+            auxiliary_id,
+            capabilities: reader.u32()?,
+        })
     }
 }
 
@@ -182,7 +201,10 @@ impl Port {
         let mac = body.array()?;
         body.skip(2)?;
         let name = body.take(NAME_BYTES)?;
-        let end = name.iter().position(|byte| *byte == 0).unwrap_or(NAME_BYTES);
+        let end = name
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(NAME_BYTES);
         let name = String::from_utf8_lossy(&name[..end]).into_owned();
         let (config, state) = (body.u32()?, body.u32()?);
         let mut ethernet = None;
@@ -199,7 +221,14 @@ impl Port {
                 });
             }
         }
-        Ok(Self { number, mac, name, config, state, ethernet })
+        Ok(Self {
+            number,
+            mac,
+            name,
+            config,
+            state,
+            ethernet,
+        })
     }
 }
 
@@ -221,7 +250,10 @@ impl PortStatus {
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self> {
         let reason = reader.u8()?;
         reader.skip(7)?;
-        Ok(Self { reason, port: Port::decode(reader)? })
+        Ok(Self {
+            reason,
+            port: Port::decode(reader)?,
+        })
     }
 }
 
@@ -246,7 +278,10 @@ impl TableDesc {
         let mut body = reader.body(length, 2, "table description")?;
         let table = body.u8()?;
         body.skip(1)?;
-        Ok(Self { table, config: body.u32()? })
+        Ok(Self {
+            table,
+            config: body.u32()?,
+        })
     }
 }
 
@@ -269,7 +304,10 @@ impl Role {
             1 => Ok(Role::Equal),
             2 => Ok(Role::Primary),
             3 => Ok(Role::Secondary),
-            other => Err(Error::BadValue { what: "role", value: u64::from(other) }),
+            other => Err(Error::BadValue {
+                what: "role",
+                value: u64::from(other),
+            }),
         }
     }
 }
@@ -341,8 +379,15 @@ impl BundleControl {
         let step = STEPS
             .get(usize::from(step))
             .copied()
-            .ok_or(Error::BadValue { what: "bundle step", value: u64::from(step) })?;
-        Ok(Self { bundle_id, step, flags })
+            .ok_or(Error::BadValue {
+                what: "bundle step",
+                value: u64::from(step),
+            })?;
+        Ok(Self {
+            bundle_id,
+            step,
+            flags,
+        })
     }
 }
 
@@ -375,7 +420,10 @@ impl TlvTableCommand {
             0 => Ok(TlvTableCommand::Add),
             1 => Ok(TlvTableCommand::Delete),
             2 => Ok(TlvTableCommand::Clear),
-            other => Err(Error::BadValue { what: "TLV table command", value: u64::from(other) }),
+            other => Err(Error::BadValue {
+                what: "TLV table command",
+                value: u64::from(other),
+            }),
         }
     }
 }

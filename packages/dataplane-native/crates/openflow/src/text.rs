@@ -147,7 +147,11 @@ impl Display for Masked {
             one_value(f, format, value)?;
             write!(f, "/{length}")
         } else {
-            let format = if format == Format::Decimal { Format::Hex } else { format };
+            let format = if format == Format::Decimal {
+                Format::Hex
+            } else {
+                format
+            };
             one_value(f, format, value)?;
             f.write_str("/")?;
             one_value(f, format, mask)
@@ -213,14 +217,20 @@ impl Display for Subfield {
 impl Display for Action {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Action::Output { port: port::CONTROLLER } => f.write_str("CONTROLLER:65535"),
+            Action::Output {
+                port: port::CONTROLLER,
+            } => f.write_str("CONTROLLER:65535"),
             Action::Output { port } if *port > port::MAX => write!(f, "{}", PortText(*port)),
             Action::Output { port } => write!(f, "output:{port}"),
             Action::OutputReg { src, .. } => write!(f, "output:{src}"),
             Action::Group { id } => write!(f, "group:{id}"),
             Action::SetField { field, value, mask } => set_field(f, *field, *value, *mask),
             Action::Move { src, dst } => write!(f, "move:{src}->{dst}"),
-            Action::Resubmit { in_port, table, with_ct_orig } => {
+            Action::Resubmit {
+                in_port,
+                table,
+                with_ct_orig,
+            } => {
                 f.write_str("resubmit(")?;
                 if *in_port != port::IN_PORT_16 {
                     write!(f, "{in_port}")?;
@@ -239,11 +249,27 @@ impl Display for Action {
             Action::Nat(nat) => nat.fmt(f),
             Action::CtClear => f.write_str("ct_clear"),
             Action::Meter { id } => write!(f, "meter:{id}"),
-            Action::Conjunction { id, clause, n_clauses } => {
-                write!(f, "conjunction({id},{}/{n_clauses})", u16::from(*clause) + 1)
+            Action::Conjunction {
+                id,
+                clause,
+                n_clauses,
+            } => {
+                write!(
+                    f,
+                    "conjunction({id},{}/{n_clauses})",
+                    u16::from(*clause) + 1
+                )
             }
-            Action::CheckPktLarger { max_bytes, dst, ofs } => {
-                write!(f, "check_pkt_larger({max_bytes})->{}", Subfield::new(*dst, *ofs, 1))
+            Action::CheckPktLarger {
+                max_bytes,
+                dst,
+                ofs,
+            } => {
+                write!(
+                    f,
+                    "check_pkt_larger({max_bytes})->{}",
+                    Subfield::new(*dst, *ofs, 1)
+                )
             }
             Action::Clone(actions) => {
                 f.write_str("clone(")?;
@@ -263,7 +289,9 @@ impl Display for Action {
 
 fn list(f: &mut Formatter<'_>, actions: &[Action]) -> fmt::Result {
     let mut list = Commas::new(f);
-    actions.iter().try_for_each(|action| list.item(format_args!("{action}")))
+    actions
+        .iter()
+        .try_for_each(|action| list.item(format_args!("{action}")))
 }
 
 /// Unlike a match, a mask of `set_field` is always written out.
@@ -376,9 +404,11 @@ impl Display for Nat {
                 (_, None) => list.item(format_args!("{side}={min}{}", Range(max, None)))?,
             },
         }
-        for (on, word) in
-            [(self.persistent, "persistent"), (self.hash, "hash"), (self.random, "random")]
-        {
+        for (on, word) in [
+            (self.persistent, "persistent"),
+            (self.hash, "hash"),
+            (self.random, "random"),
+        ] {
             if on {
                 list.item(format_args!("{word}"))?;
             }
@@ -435,7 +465,11 @@ impl Display for Instructions {
 
 impl Display for Flow {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "cookie={:#x},table={},priority={}", self.cookie, self.table, self.priority)?;
+        write!(
+            f,
+            "cookie={:#x},table={},priority={}",
+            self.cookie, self.table, self.priority
+        )?;
         for (name, value) in [
             ("idle_timeout", self.idle_timeout_s),
             ("hard_timeout", self.hard_timeout_s),
@@ -494,9 +528,16 @@ impl Display for Group {
         write!(f, "group_id={},type={kind}", self.id)?;
         match &self.selection {
             None => {}
-            Some(Selection::Other { method, param, fields }) => {
+            Some(Selection::Other {
+                method,
+                param,
+                fields,
+            }) => {
                 let fields = Hex(fields, "");
-                write!(f, ",selection_method={method},selection_method_param={param}")?;
+                write!(
+                    f,
+                    ",selection_method={method},selection_method_param={param}"
+                )?;
                 write!(f, ",oxm({fields})")?;
             }
             Some(Selection::DpHash { param }) => {
@@ -525,12 +566,18 @@ impl Display for Group {
                 }
             }
         }
-        self.buckets.iter().try_for_each(|bucket| write!(f, ",{bucket}"))
+        self.buckets
+            .iter()
+            .try_for_each(|bucket| write!(f, ",{bucket}"))
     }
 }
 
 fn selection_param(f: &mut Formatter<'_>, param: u64) -> fmt::Result {
-    if param == 0 { Ok(()) } else { write!(f, ",selection_method_param={param}") }
+    if param == 0 {
+        Ok(())
+    } else {
+        write!(f, ",selection_method_param={param}")
+    }
 }
 
 impl Display for Meter {
@@ -556,7 +603,10 @@ impl Display for Meter {
             if self.flags & meter::BURST != 0 {
                 write!(f, ",burst_size={burst}")?;
             }
-            if let Band::DscpRemark { precedence_levels, .. } = band {
+            if let Band::DscpRemark {
+                precedence_levels, ..
+            } = band
+            {
                 write!(f, ",prec_level={precedence_levels}")?;
             }
         }

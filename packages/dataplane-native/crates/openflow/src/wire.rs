@@ -76,8 +76,16 @@ impl<'a> Reader<'a> {
 
     /// A sub-reader over the body of a structure whose total length (header included) is `total`,
     /// of which `consumed` bytes are already read.
-    pub(crate) fn body(&mut self, total: usize, consumed: usize, what: &'static str) -> Result<Reader<'a>> {
-        let length = total.checked_sub(consumed).ok_or(Error::BadLength { what, length: total })?;
+    pub(crate) fn body(
+        &mut self,
+        total: usize,
+        consumed: usize,
+        what: &'static str,
+    ) -> Result<Reader<'a>> {
+        let length = total.checked_sub(consumed).ok_or(Error::BadLength {
+            what,
+            length: total,
+        })?;
         self.sub(length, what)
     }
 
@@ -152,5 +160,9 @@ pub(crate) fn saturate(length: usize) -> u16 {
 
 /// The low `bits` bits set.
 pub(crate) fn ones(bits: u32) -> u128 {
-    if bits >= 128 { u128::MAX } else { (1 << bits) - 1 }
+    if bits >= 128 {
+        u128::MAX
+    } else {
+        (1 << bits) - 1
+    }
 }

@@ -39,7 +39,10 @@ fn add_meter(meter: Meter) -> Message {
 /// The TLV map and the meters, which cannot be in a bundle.
 fn prepare(connection: &mut Connection) {
     let maps = vec![samples::tlv_map()];
-    connection.silently(&Message::TlvTableMod { command: TlvTableCommand::Add, maps });
+    connection.silently(&Message::TlvTableMod {
+        command: TlvTableCommand::Add,
+        maps,
+    });
     for meter in samples::meters() {
         connection.silently(&add_meter(meter));
     }
@@ -48,13 +51,26 @@ fn prepare(connection: &mut Connection) {
 /// Puts groups and flows in by one atomic bundle.
 fn install(connection: &mut Connection, groups: &[Group], flows: &[Flow]) {
     let control = |step| {
-        Message::BundleControl(BundleControl { bundle_id: 9, step, flags: ATOMIC })
+        Message::BundleControl(BundleControl {
+            bundle_id: 9,
+            step,
+            flags: ATOMIC,
+        })
     };
     let replies = connection.roundtrip(&control(BundleStep::OpenRequest));
-    assert_eq!(steps(&replies), [BundleStep::OpenReply], "{}", describe(&replies));
+    assert_eq!(
+        steps(&replies),
+        [BundleStep::OpenReply],
+        "{}",
+        describe(&replies)
+    );
     for group in groups {
         let message = Box::new(add_group(group.clone()));
-        connection.silently(&Message::BundleAdd { bundle_id: 9, flags: ATOMIC, message });
+        connection.silently(&Message::BundleAdd {
+            bundle_id: 9,
+            flags: ATOMIC,
+            message,
+        });
     }
     let mut bytes = Vec::new();
     for (xid, flow) in (5000..).zip(flows) {
@@ -80,7 +96,9 @@ fn dump(connection: &mut Connection) -> BTreeMap<u64, Flow> {
     let parts = connection.ask(MultipartRequest::FlowDesc(FlowRequest::default()));
     let mut found = BTreeMap::new();
     for part in parts {
-        let MultipartReply::FlowDesc(flows) = part else { panic!("{part:?}") };
+        let MultipartReply::FlowDesc(flows) = part else {
+            panic!("{part:?}")
+        };
         for desc in flows {
             assert!(desc.stats.duration_ns.is_some() && desc.stats.packets.is_some());
             found.insert(desc.flow.cookie, desc.flow);
@@ -91,17 +109,23 @@ fn dump(connection: &mut Connection) -> BTreeMap<u64, Flow> {
 
 fn compare(sent: &[Flow], found: &BTreeMap<u64, Flow>) {
     for flow in sent {
-        let got = found.get(&flow.cookie).unwrap_or_else(|| panic!("missing: {flow}"));
+        let got = found
+            .get(&flow.cookie)
+            .unwrap_or_else(|| panic!("missing: {flow}"));
         assert_eq!(got, flow, "\n got {got}\nsent {flow}");
     }
     assert_eq!(found.len(), sent.len());
 }
 
 fn dump_groups(connection: &mut Connection) -> Vec<Group> {
-    let parts = connection.ask(MultipartRequest::GroupDesc { group_id: group::ALL });
+    let parts = connection.ask(MultipartRequest::GroupDesc {
+        group_id: group::ALL,
+    });
     let mut found = Vec::new();
     for part in parts {
-        let MultipartReply::GroupDesc(groups) = part else { panic!("{part:?}") };
+        let MultipartReply::GroupDesc(groups) = part else {
+            panic!("{part:?}")
+        };
         found.extend(groups);
     }
     found.sort_by_key(|group| group.id);
@@ -109,8 +133,12 @@ fn dump_groups(connection: &mut Connection) -> Vec<Group> {
 }
 
 fn dump_meters(connection: &mut Connection) -> Vec<Meter> {
-    let parts = connection.ask(MultipartRequest::MeterConfig { meter_id: meter::ALL });
-    let [MultipartReply::MeterConfig(meters)] = parts.as_slice() else { panic!("{parts:?}") };
+    let parts = connection.ask(MultipartRequest::MeterConfig {
+        meter_id: meter::ALL,
+    });
+    let [MultipartReply::MeterConfig(meters)] = parts.as_slice() else {
+        panic!("{parts:?}")
+    };
     let mut meters = meters.clone();
     meters.sort_by_key(|meter| meter.id);
     meters
@@ -129,7 +157,9 @@ fn what_is_sent_comes_back_equal() {
     assert_eq!(dump_meters(&mut connection), samples::meters());
 
     let parts = connection.ask(MultipartRequest::Aggregate(FlowRequest::default()));
-    let [MultipartReply::Aggregate(stats)] = parts.as_slice() else { panic!("{parts:?}") };
+    let [MultipartReply::Aggregate(stats)] = parts.as_slice() else {
+        panic!("{parts:?}")
+    };
     assert_eq!(stats.flow_count, u32::try_from(flows.len()).ok());
 
     // Re-adding is a no-op for the dump; strict delete finds each flow by its identity.
@@ -184,17 +214,27 @@ fn ovs_ofctl_prints_our_bytes_like_its_own() {
     let folder = std::env::temp_dir();
     // tun_metadata needs a switch's TLV map; flags and timeouts print differently in a flow mod.
     let flows = samples::flows();
-    let flows = flows.iter().filter(|flow| !flow.to_string().contains("tun_metadata"));
+    let flows = flows
+        .iter()
+        .filter(|flow| !flow.to_string().contains("tun_metadata"));
     for flow in flows {
         let mut bytes = Vec::new();
         encode(&mut bytes, 2, &flow_mod(FlowModCommand::Add, flow)).unwrap();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let ours = run("ovs-ofctl", &folder, &["ofp-print", &hex]);
-        let theirs = run("ovs-ofctl", &folder, &["-O", "OpenFlow15", "parse-flow", &flow.to_string()]);
+        let theirs = run(
+            "ovs-ofctl",
+            &folder,
+            &["-O", "OpenFlow15", "parse-flow", &flow.to_string()],
+        );
         let body = |text: &str| {
-            let line = text.lines().find(|line| line.contains("FLOW_MOD")).map(str::to_owned);
+            let line = text
+                .lines()
+                .find(|line| line.contains("FLOW_MOD"))
+                .map(str::to_owned);
             let line = line.unwrap_or_else(|| panic!("{flow}: {text}"));
-            line.split_once("ADD").map(|(_, rest)| rest.trim().to_owned())
+            line.split_once("ADD")
+                .map(|(_, rest)| rest.trim().to_owned())
         };
         assert_eq!(body(&ours), body(&theirs), "{flow}");
     }
@@ -211,10 +251,22 @@ fn errors_name_what_is_wrong() {
         ..Flow::default()
     };
     for (flow, expected) in [
-        (with(Match::new(), vec![Action::Group { id: 4242 }]), "OFPBAC_BAD_OUT_GROUP"),
-        (with(Match::new().set(Field::TcpDst, 80_u16), vec![]), "OFPBMC_BAD_PREREQ"),
-        (with(Match::new(), vec![Action::DecTtl]), "OFPBAC_MATCH_INCONSISTENT"),
-        (with(Match::new().set(Field::TunMetadata0, 1_u8), vec![]), "NXFMFC_INVALID_TLV_FIELD"),
+        (
+            with(Match::new(), vec![Action::Group { id: 4242 }]),
+            "OFPBAC_BAD_OUT_GROUP",
+        ),
+        (
+            with(Match::new().set(Field::TcpDst, 80_u16), vec![]),
+            "OFPBMC_BAD_PREREQ",
+        ),
+        (
+            with(Match::new(), vec![Action::DecTtl]),
+            "OFPBAC_MATCH_INCONSISTENT",
+        ),
+        (
+            with(Match::new().set(Field::TunMetadata0, 1_u8), vec![]),
+            "NXFMFC_INVALID_TLV_FIELD",
+        ),
     ] {
         let xid = connection.send(&flow_mod(FlowModCommand::Add, &flow));
         let error = connection.wait(|message| match message {
@@ -225,6 +277,24 @@ fn errors_name_what_is_wrong() {
         assert_eq!(error.failed(), Some((14, xid)));
     }
     assert!(Match::new().set(Field::TcpDst, 80_u16).check().is_err());
+
+    let control = BundleControl {
+        bundle_id: 1,
+        step: BundleStep::OpenRequest,
+        flags: ATOMIC,
+    };
+    connection.roundtrip(&Message::BundleControl(control));
+    let message = Box::new(add_meter(samples::meters().remove(0)));
+    let add = Message::BundleAdd {
+        bundle_id: 1,
+        flags: ATOMIC,
+        message,
+    };
+    assert!(describe(&connection.roundtrip(&add)).starts_with("OFPBFC_MSG_UNSUP"));
+    let flags = monitor_flags::ADD | monitor_flags::NO_ABBREV;
+    let body = MultipartRequest::FlowMonitor(vec![FlowMonitorRequest::all(1, flags)]);
+    let request = Message::MultipartRequest { more: false, body };
+    assert!(describe(&connection.roundtrip(&request)).starts_with("OFPMOFC_BAD_FLAGS"));
 }
 
 #[test]
@@ -256,13 +326,19 @@ fn monitors_tell_of_changes_by_others() {
         | monitor_flags::INSTRUCTIONS;
     let request = MultipartRequest::FlowMonitor(vec![FlowMonitorRequest::all(1, flags)]);
     let initial = watcher.ask(request);
-    assert_eq!(initial, [MultipartReply::FlowMonitor(vec![FlowUpdate::Initial(flow.clone())])]);
+    assert_eq!(
+        initial,
+        [MultipartReply::FlowMonitor(vec![FlowUpdate::Initial(
+            flow.clone()
+        )])]
+    );
 
     let next = |watcher: &mut Connection| {
         watcher.wait(|message| match message {
-            Message::MultipartReply { body: MultipartReply::FlowMonitor(updates), .. } => {
-                Some(updates.clone())
-            }
+            Message::MultipartReply {
+                body: MultipartReply::FlowMonitor(updates),
+                ..
+            } => Some(updates.clone()),
             _ => None,
         })
     };
@@ -273,7 +349,13 @@ fn monitors_tell_of_changes_by_others() {
     actor.silently(&flow_mod(FlowModCommand::ModifyStrict, &flow));
     assert_eq!(next(&mut watcher), [FlowUpdate::Modified(flow.clone())]);
     actor.silently(&flow_mod(FlowModCommand::DeleteStrict, &flow));
-    assert_eq!(next(&mut watcher), [FlowUpdate::Removed { flow: flow.clone(), reason: 2 }]);
+    assert_eq!(
+        next(&mut watcher),
+        [FlowUpdate::Removed {
+            flow: flow.clone(),
+            reason: 2
+        }]
+    );
     // What the watcher itself changes comes as a transaction id.
     let xid = watcher.send(&flow_mod(FlowModCommand::Add, &flow));
     assert_eq!(next(&mut watcher), [FlowUpdate::Own { xid }]);
@@ -284,9 +366,15 @@ fn packets_go_out_come_in_and_resume() {
     let switch = Switch::start("packets");
     switch.add_bridge("br0", "p");
     let mut connection = switch.connect("br0");
-    connection.silently(&Message::SetConfig { flags: 0, miss_send_len: 0xffff });
+    connection.silently(&Message::SetConfig {
+        flags: 0,
+        miss_send_len: 0xffff,
+    });
     connection.silently(&Message::SetPacketInFormat(2));
-    let masks = vec![(async_kinds::PACKET_IN, 0x3f), (async_kinds::PORT_STATUS, 0)];
+    let masks = vec![
+        (async_kinds::PACKET_IN, 0x3f),
+        (async_kinds::PORT_STATUS, 0),
+    ];
     connection.silently(&Message::SetAsync(masks));
     let pause = Action::controller(Controller {
         userdata: vec![1, 2, 3],
@@ -341,8 +429,14 @@ fn packets_go_out_come_in_and_resume() {
     let packet_in = through(3);
     // OVS buffers no packets and therefore ignores max_len.
     assert_eq!((&packet_in.packet, packet_in.full_len), (&packet, None));
-    assert_eq!((packet_in.table, packet_in.cookie, packet_in.reason), (0, Some(0x33), 1));
-    assert_eq!((packet_in.userdata.as_slice(), &packet_in.continuation), (&[7][..], &None));
+    assert_eq!(
+        (packet_in.table, packet_in.cookie, packet_in.reason),
+        (0, Some(0x33), 1)
+    );
+    assert_eq!(
+        (packet_in.userdata.as_slice(), &packet_in.continuation),
+        (&[7][..], &None)
+    );
     let packet_in = through(2);
     assert_eq!(packet_in.packet, packet);
     assert_eq!(packet_in.userdata, [1, 2, 3]);
@@ -350,10 +444,15 @@ fn packets_go_out_come_in_and_resume() {
     assert_eq!(packet_in.metadata.exact(Field::Reg0), Some(0xabcd));
     assert!(packet_in.continuation.is_some());
     connection.silently(&Message::Resume(packet_in));
-    let request = FlowRequest { table: 4, ..FlowRequest::default() };
+    let request = FlowRequest {
+        table: 4,
+        ..FlowRequest::default()
+    };
     // Counters of a packet that the switch itself executed are there at once.
     let parts = connection.ask(MultipartRequest::FlowDesc(request));
-    let [MultipartReply::FlowDesc(flows)] = parts.as_slice() else { panic!("{parts:?}") };
+    let [MultipartReply::FlowDesc(flows)] = parts.as_slice() else {
+        panic!("{parts:?}")
+    };
     assert_eq!(flows[0].stats.packets, Some(1));
 }
 
@@ -365,10 +464,18 @@ fn the_switch_describes_itself() {
     let features = connection.roundtrip(&Message::FeaturesRequest);
     assert!(matches!(features.as_slice(), [Message::FeaturesReply(f)] if f.tables == 254));
     let parts = connection.ask(MultipartRequest::PortDesc { port: port::ANY });
-    let [MultipartReply::PortDesc(ports)] = parts.as_slice() else { panic!("{parts:?}") };
+    let [MultipartReply::PortDesc(ports)] = parts.as_slice() else {
+        panic!("{parts:?}")
+    };
     let mut names: Vec<_> = ports.iter().map(|p| (p.number, p.name.as_str())).collect();
     names.sort_unstable();
-    let expected = [(1, "p1"), (2, "p2"), (3, "p3"), (10, "ptun"), (port::LOCAL, "br0")];
+    let expected = [
+        (1, "p1"),
+        (2, "p2"),
+        (3, "p3"),
+        (10, "ptun"),
+        (port::LOCAL, "br0"),
+    ];
     assert_eq!(names, expected);
     let parts = connection.ask(MultipartRequest::TableDesc);
     let tables: usize = parts
@@ -379,20 +486,46 @@ fn the_switch_describes_itself() {
         })
         .sum();
     assert_eq!(tables, 254);
-    let role = Message::RoleRequest { role: Role::Equal, generation: 0 };
+    let role = Message::RoleRequest {
+        role: Role::Equal,
+        generation: 0,
+    };
     let replies = connection.roundtrip(&role);
-    assert!(matches!(replies.as_slice(), [Message::RoleReply { role: Role::Equal, .. }]));
+    assert!(matches!(
+        replies.as_slice(),
+        [Message::RoleReply {
+            role: Role::Equal,
+            ..
+        }]
+    ));
     connection.silently(&Message::CtFlushZone(7));
     connection.silently(&Message::SetControllerId(3));
     let map = samples::tlv_map();
     let command = TlvTableCommand::Add;
-    connection.silently(&Message::TlvTableMod { command, maps: vec![map] });
+    connection.silently(&Message::TlvTableMod {
+        command,
+        maps: vec![map],
+    });
     let replies = connection.roundtrip(&Message::TlvTableRequest);
-    let [Message::TlvTableReply { maps, .. }] = replies.as_slice() else { panic!("{replies:?}") };
+    let [Message::TlvTableReply { maps, .. }] = replies.as_slice() else {
+        panic!("{replies:?}")
+    };
     assert_eq!(maps.as_slice(), [map]);
 
-    connection.silently(&Message::SetConfig { flags: 0, miss_send_len: 0xffff });
-    switch.vsctl(&["add-port", "br0", "p9", "--", "set", "interface", "p9", "type=dummy"]);
+    connection.silently(&Message::SetConfig {
+        flags: 0,
+        miss_send_len: 0xffff,
+    });
+    switch.vsctl(&[
+        "add-port",
+        "br0",
+        "p9",
+        "--",
+        "set",
+        "interface",
+        "p9",
+        "type=dummy",
+    ]);
     let name = connection.wait(|message| match message {
         Message::PortStatus(status) if status.reason == 0 => Some(status.port.name.clone()),
         _ => None,

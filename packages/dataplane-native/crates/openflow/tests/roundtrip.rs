@@ -22,7 +22,11 @@ fn field() -> impl Strategy<Value = Field> {
 }
 
 fn matching() -> impl Strategy<Value = Match> {
-    let condition = (field(), any::<u128>(), prop_oneof![Just(u128::MAX), any::<u128>()]);
+    let condition = (
+        field(),
+        any::<u128>(),
+        prop_oneof![Just(u128::MAX), any::<u128>()],
+    );
     vec(condition, 0..8).prop_map(|conditions| {
         let mut found = Match::new();
         for (field, value, mask) in conditions {
@@ -43,30 +47,42 @@ fn bits(limit: u16) -> impl Strategy<Value = Subfield> {
 fn moved() -> impl Strategy<Value = Action> {
     (bits(128), bits(128)).prop_map(|(src, dst)| {
         let n_bits = src.n_bits.min(dst.n_bits);
-        Action::Move { src: Subfield { n_bits, ..src }, dst: Subfield { n_bits, ..dst } }
+        Action::Move {
+            src: Subfield { n_bits, ..src },
+            dst: Subfield { n_bits, ..dst },
+        }
     })
 }
 
 fn controller() -> impl Strategy<Value = Action> {
     let fields = (any::<u16>(), any::<u16>(), any::<u8>());
-    (fields, vec(any::<u8>(), 0..40), any::<bool>(), option::of(any::<u32>())).prop_map(
-        |((max_len, controller_id, reason), userdata, pause, meter_id)| {
-            let pause = pause || userdata.is_empty();
-            Action::controller(Controller {
-                max_len,
-                controller_id,
-                reason,
-                userdata,
-                pause,
-                meter_id,
-            })
-        },
+    (
+        fields,
+        vec(any::<u8>(), 0..40),
+        any::<bool>(),
+        option::of(any::<u32>()),
     )
+        .prop_map(
+            |((max_len, controller_id, reason), userdata, pause, meter_id)| {
+                let pause = pause || userdata.is_empty();
+                Action::controller(Controller {
+                    max_len,
+                    controller_id,
+                    reason,
+                    userdata,
+                    pause,
+                    meter_id,
+                })
+            },
+        )
 }
 
 fn nat() -> impl Strategy<Value = Action> {
-    let kind =
-        prop_oneof![Just(NatKind::Existing), Just(NatKind::Source), Just(NatKind::Destination)];
+    let kind = prop_oneof![
+        Just(NatKind::Existing),
+        Just(NatKind::Source),
+        Just(NatKind::Destination)
+    ];
     let v4 = || any::<u32>().prop_map(Ipv4Addr::from_bits);
     let v6 = || any::<u128>().prop_map(Ipv6Addr::from_bits);
     let addresses = prop_oneof![
@@ -77,8 +93,19 @@ fn nat() -> impl Strategy<Value = Action> {
     let ports = option::of((any::<u16>(), option::of(any::<u16>())));
     (kind, addresses, ports, any::<[bool; 3]>()).prop_map(
         |(kind, addresses, ports, [persistent, hash, random])| {
-            let ports = if addresses == NatAddresses::None { None } else { ports };
-            Action::nat(Nat { kind, addresses, ports, persistent, hash, random })
+            let ports = if addresses == NatAddresses::None {
+                None
+            } else {
+                ports
+            };
+            Action::nat(Nat {
+                kind,
+                addresses,
+                ports,
+                persistent,
+                hash,
+                random,
+            })
         },
     )
 }
@@ -91,17 +118,26 @@ fn plain_action() -> impl Strategy<Value = Action> {
         number.prop_map(|id| Action::Meter { id }),
         number.prop_map(|id| Action::SetQueue { id }),
         (bits(64), any::<u16>()).prop_map(|(src, max_len)| Action::OutputReg { src, max_len }),
-        (field(), any::<u128>(), prop_oneof![Just(u128::MAX), 1..u128::MAX]).prop_filter_map(
-            "a settable field and a mask with a bit",
-            |(field, value, mask)| {
-                let action = Action::set_masked(field, value, mask);
-                let bad = matches!(action, Action::SetField { mask: 0, .. });
-                (!bad && field != Field::InPort).then_some(action)
-            }
-        ),
+        (
+            field(),
+            any::<u128>(),
+            prop_oneof![Just(u128::MAX), 1..u128::MAX]
+        )
+            .prop_filter_map(
+                "a settable field and a mask with a bit",
+                |(field, value, mask)| {
+                    let action = Action::set_masked(field, value, mask);
+                    let bad = matches!(action, Action::SetField { mask: 0, .. });
+                    (!bad && field != Field::InPort).then_some(action)
+                }
+            ),
         moved(),
         (any::<u16>(), any::<u8>(), any::<bool>()).prop_map(|(in_port, table, with_ct_orig)| {
-            Action::Resubmit { in_port, table, with_ct_orig }
+            Action::Resubmit {
+                in_port,
+                table,
+                with_ct_orig,
+            }
         }),
         any::<u16>().prop_map(|ethertype| Action::PushVlan { ethertype }),
         Just(Action::PopVlan),
@@ -111,10 +147,19 @@ fn plain_action() -> impl Strategy<Value = Action> {
         Just(Action::Exit),
         controller(),
         nat(),
-        (number, any::<u8>(), any::<u8>())
-            .prop_map(|(id, clause, n_clauses)| Action::Conjunction { id, clause, n_clauses }),
+        (number, any::<u8>(), any::<u8>()).prop_map(|(id, clause, n_clauses)| {
+            Action::Conjunction {
+                id,
+                clause,
+                n_clauses,
+            }
+        }),
         (any::<u16>(), bits(1)).prop_map(|(max_bytes, bit)| {
-            Action::CheckPktLarger { max_bytes, dst: bit.field, ofs: bit.ofs }
+            Action::CheckPktLarger {
+                max_bytes,
+                dst: bit.field,
+                ofs: bit.ofs,
+            }
         }),
         bits(128).prop_map(Action::StackPush),
         bits(128).prop_map(Action::StackPop),
@@ -140,7 +185,14 @@ fn action() -> impl Strategy<Value = Action> {
             vec(inner.clone(), 0..4).prop_map(Action::Clone),
             (head, vec(inner, 0..4)).prop_map(|((commit, force, zone, table, alg), actions)| {
                 let table = (table > 0).then_some(table);
-                Action::ct(Ct { commit, force, zone, table, alg, actions })
+                Action::ct(Ct {
+                    commit,
+                    force,
+                    zone,
+                    table,
+                    alg,
+                    actions,
+                })
             }),
         ]
     })
@@ -152,15 +204,22 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
 
 fn instructions() -> impl Strategy<Value = Instructions> {
     let metadata = option::of((any::<u64>(), any::<u64>()).prop_map(|(v, m)| (v & m, m)));
-    (actions(), any::<bool>(), actions(), metadata, option::of(any::<u8>())).prop_map(
-        |(apply, clear_actions, write, write_metadata, goto_table)| Instructions {
-            apply,
-            clear_actions,
-            write,
-            write_metadata,
-            goto_table,
-        },
+    (
+        actions(),
+        any::<bool>(),
+        actions(),
+        metadata,
+        option::of(any::<u8>()),
     )
+        .prop_map(
+            |(apply, clear_actions, write, write_metadata, goto_table)| Instructions {
+                apply,
+                clear_actions,
+                write,
+                write_metadata,
+                goto_table,
+            },
+        )
 }
 
 fn flow() -> impl Strategy<Value = Flow> {
@@ -204,15 +263,20 @@ fn group() -> impl Strategy<Value = Group> {
         Just(GroupKind::FastFailover)
     ];
     let watch = || option::of(any::<u32>());
-    let bucket = (any::<u32>(), option::of(any::<u16>()), watch(), watch(), actions()).prop_map(
-        |(id, weight, watch_port, watch_group, actions)| Bucket {
+    let bucket = (
+        any::<u32>(),
+        option::of(any::<u16>()),
+        watch(),
+        watch(),
+        actions(),
+    )
+        .prop_map(|(id, weight, watch_port, watch_group, actions)| Bucket {
             id,
             weight,
             watch_port,
             watch_group,
             actions,
-        },
-    );
+        });
     let selection = prop_oneof![
         any::<u64>().prop_map(|param| Selection::DpHash { param }),
         vec(field(), 0..4).prop_map(|fields| Selection::hash(&fields)),
@@ -222,19 +286,32 @@ fn group() -> impl Strategy<Value = Group> {
             fields
         }),
     ];
-    (any::<u32>(), kind, vec(bucket, 0..4), option::of(selection))
-        .prop_map(|(id, kind, buckets, selection)| Group { id, kind, buckets, selection })
+    (any::<u32>(), kind, vec(bucket, 0..4), option::of(selection)).prop_map(
+        |(id, kind, buckets, selection)| Group {
+            id,
+            kind,
+            buckets,
+            selection,
+        },
+    )
 }
 
 fn meter() -> impl Strategy<Value = Meter> {
     let band = prop_oneof![
         any::<[u32; 2]>().prop_map(|[rate, burst]| Band::Drop { rate, burst }),
         (any::<[u32; 2]>(), any::<u8>()).prop_map(|([rate, burst], precedence_levels)| {
-            Band::DscpRemark { rate, burst, precedence_levels }
+            Band::DscpRemark {
+                rate,
+                burst,
+                precedence_levels,
+            }
         }),
     ];
-    (any::<u32>(), any::<u16>(), vec(band, 0..3))
-        .prop_map(|(id, flags, bands)| Meter { id, flags, bands })
+    (any::<u32>(), any::<u16>(), vec(band, 0..3)).prop_map(|(id, flags, bands)| Meter {
+        id,
+        flags,
+        bands,
+    })
 }
 
 fn port() -> impl Strategy<Value = Port> {
@@ -246,88 +323,151 @@ fn port() -> impl Strategy<Value = Port> {
         current_speed_kbps: e,
         max_speed_kbps: f,
     });
-    (any::<[u32; 3]>(), any::<[u8; 6]>(), "[a-z0-9-]{0,15}", option::of(ethernet)).prop_map(
-        |([number, config, state], mac, name, ethernet)| Port {
+    (
+        any::<[u32; 3]>(),
+        any::<[u8; 6]>(),
+        "[a-z0-9-]{0,15}",
+        option::of(ethernet),
+    )
+        .prop_map(|([number, config, state], mac, name, ethernet)| Port {
             number,
             mac,
             name,
             config,
             state,
             ethernet,
-        },
-    )
+        })
 }
 
 fn packet_in() -> impl Strategy<Value = Box<PacketIn>> {
     let bytes = || vec(any::<u8>(), 0..40);
-    let ids = (option::of(any::<u32>()), option::of(any::<u32>()), option::of(any::<u64>()));
-    (bytes(), ids, any::<[u8; 2]>(), matching(), bytes(), option::of(bytes())).prop_map(
-        |(packet, (full_len, buffer_id, cookie), [table, reason], metadata, userdata, rest)| {
-            let continuation = rest;
-            Box::new(PacketIn {
-                packet,
-                full_len,
-                buffer_id,
-                table,
-                cookie,
-                reason,
-                metadata,
-                userdata,
-                continuation,
-            })
-        },
+    let ids = (
+        option::of(any::<u32>()),
+        option::of(any::<u32>()),
+        option::of(any::<u64>()),
+    );
+    (
+        bytes(),
+        ids,
+        any::<[u8; 2]>(),
+        matching(),
+        bytes(),
+        option::of(bytes()),
     )
+        .prop_map(
+            |(packet, (full_len, buffer_id, cookie), [table, reason], metadata, userdata, rest)| {
+                let continuation = rest;
+                Box::new(PacketIn {
+                    packet,
+                    full_len,
+                    buffer_id,
+                    table,
+                    cookie,
+                    reason,
+                    metadata,
+                    userdata,
+                    continuation,
+                })
+            },
+        )
 }
 
 fn flow_message() -> impl Strategy<Value = Message> {
-    let flow_mod =
-        (0..5_u8, flow(), any::<u64>(), any::<[u32; 2]>()).prop_map(|(command, flow, mask, only)| {
+    let flow_mod = (0..5_u8, flow(), any::<u64>(), any::<[u32; 2]>()).prop_map(
+        |(command, flow, mask, only)| {
             use FlowModCommand as C;
-            let command =
-                [C::Add, C::Modify, C::ModifyStrict, C::Delete, C::DeleteStrict][usize::from(command)];
+            let command = [
+                C::Add,
+                C::Modify,
+                C::ModifyStrict,
+                C::Delete,
+                C::DeleteStrict,
+            ][usize::from(command)];
             let [out_port, out_group] = only;
-            let flow_mod = FlowMod { command, flow, cookie_mask: mask, out_port, out_group };
+            let flow_mod = FlowMod {
+                command,
+                flow,
+                cookie_mask: mask,
+                out_port,
+                out_group,
+            };
             Message::FlowMod(Box::new(flow_mod))
-        });
+        },
+    );
     let group_mod = (0..6_u8, group(), any::<u32>()).prop_map(|(command, group, bucket_id)| {
         use GroupModCommand as C;
-        let all = [C::Add, C::Modify, C::Delete, C::InsertBucket, C::RemoveBucket, C::AddOrModify];
+        let all = [
+            C::Add,
+            C::Modify,
+            C::Delete,
+            C::InsertBucket,
+            C::RemoveBucket,
+            C::AddOrModify,
+        ];
         let command = all[usize::from(command)];
-        Message::GroupMod(Box::new(GroupMod { command, group, bucket_id }))
+        Message::GroupMod(Box::new(GroupMod {
+            command,
+            group,
+            bucket_id,
+        }))
     });
     let meter_mod = (0..3_u8, meter()).prop_map(|(command, meter)| {
         use MeterModCommand as C;
         let command = [C::Add, C::Modify, C::Delete][usize::from(command)];
         Message::MeterMod(Box::new(MeterMod { command, meter }))
     });
-    let packet_out = (matching(), actions(), vec(any::<u8>(), 0..60)).prop_map(
-        |(metadata, actions, packet)| {
-            Message::PacketOut(Box::new(PacketOut { metadata, actions, packet }))
-        },
-    );
+    let packet_out =
+        (matching(), actions(), vec(any::<u8>(), 0..60)).prop_map(|(metadata, actions, packet)| {
+            Message::PacketOut(Box::new(PacketOut {
+                metadata,
+                actions,
+                packet,
+            }))
+        });
     prop_oneof![flow_mod, group_mod, meter_mod, packet_out]
 }
 
 fn multipart() -> impl Strategy<Value = Message> {
     let flow_request = || {
-        (any::<u8>(), any::<[u32; 2]>(), any::<[u64; 2]>(), matching()).prop_map(
-            |(table, [out_port, out_group], [cookie, cookie_mask], matching)| FlowRequest {
-                table,
-                out_port,
-                out_group,
-                cookie,
-                cookie_mask,
-                matching,
-            },
+        (
+            any::<u8>(),
+            any::<[u32; 2]>(),
+            any::<[u64; 2]>(),
+            matching(),
         )
+            .prop_map(
+                |(table, [out_port, out_group], [cookie, cookie_mask], matching)| FlowRequest {
+                    table,
+                    out_port,
+                    out_group,
+                    cookie,
+                    cookie_mask,
+                    matching,
+                },
+            )
     };
-    let monitor = (any::<[u32; 3]>(), any::<u16>(), any::<u8>(), matching(), 0..3_usize).prop_map(
-        |([id, out_port, out_group], flags, table, matching, command)| {
-            use FlowMonitorCommand as C;
-            let command = [C::Add, C::Modify, C::Delete][command];
-            FlowMonitorRequest { id, command, flags, table, out_port, out_group, matching }
-        },
-    );
+    let monitor = (
+        any::<[u32; 3]>(),
+        any::<u16>(),
+        any::<u8>(),
+        matching(),
+        0..3_usize,
+    )
+        .prop_map(
+            |([id, out_port, out_group], flags, table, matching, command)| {
+                use FlowMonitorCommand as C;
+                let command = [C::Add, C::Modify, C::Delete][command];
+                FlowMonitorRequest {
+                    id,
+                    command,
+                    flags,
+                    table,
+                    out_port,
+                    out_group,
+                    matching,
+                }
+            },
+        );
     let request = prop_oneof![
         flow_request().prop_map(MultipartRequest::FlowDesc),
         flow_request().prop_map(MultipartRequest::Aggregate),
@@ -338,7 +478,13 @@ fn multipart() -> impl Strategy<Value = Message> {
         vec(monitor, 0..3).prop_map(MultipartRequest::FlowMonitor),
         vec(any::<u8>(), 0..9).prop_map(|body| MultipartRequest::Unknown { kind: 99, body }),
     ];
-    let bare = || flow().prop_map(|flow| Flow { flags: 0, importance: 0, ..flow });
+    let bare = || {
+        flow().prop_map(|flow| Flow {
+            flags: 0,
+            importance: 0,
+            ..flow
+        })
+    };
     let update = prop_oneof![
         bare().prop_map(FlowUpdate::Initial),
         bare().prop_map(FlowUpdate::Added),
@@ -349,8 +495,7 @@ fn multipart() -> impl Strategy<Value = Message> {
         Just(FlowUpdate::Resumed),
     ];
     let desc = (flow(), stats()).prop_map(|(flow, stats)| FlowDesc { flow, stats });
-    let table =
-        (any::<u8>(), any::<u32>()).prop_map(|(table, config)| TableDesc { table, config });
+    let table = (any::<u8>(), any::<u32>()).prop_map(|(table, config)| TableDesc { table, config });
     let reply = prop_oneof![
         vec(desc, 0..4).prop_map(MultipartReply::FlowDesc),
         stats().prop_map(MultipartReply::Aggregate),
@@ -362,8 +507,7 @@ fn multipart() -> impl Strategy<Value = Message> {
         vec(any::<u8>(), 0..9).prop_map(|body| MultipartReply::Unknown { kind: 99, body }),
     ];
     prop_oneof![
-        (any::<bool>(), request)
-            .prop_map(|(more, body)| Message::MultipartRequest { more, body }),
+        (any::<bool>(), request).prop_map(|(more, body)| Message::MultipartRequest { more, body }),
         (any::<bool>(), reply).prop_map(|(more, body)| Message::MultipartReply { more, body }),
     ]
 }
@@ -372,9 +516,17 @@ fn small_message() -> impl Strategy<Value = Message> {
     let bytes = || vec(any::<u8>(), 0..80);
     let error = (0..20_u16, any::<u16>(), any::<bool>(), bytes()).prop_map(
         |(kind, code, experimenter, data)| {
-            let (kind, experimenter) =
-                if experimenter { (0xffff, Some(0x2320)) } else { (kind, None) };
-            Message::Error(ErrorMessage { kind, code, experimenter, data })
+            let (kind, experimenter) = if experimenter {
+                (0xffff, Some(0x2320))
+            } else {
+                (kind, None)
+            };
+            Message::Error(ErrorMessage {
+                kind,
+                code,
+                experimenter,
+                data,
+            })
         },
     );
     let role = prop_oneof![
@@ -386,23 +538,36 @@ fn small_message() -> impl Strategy<Value = Message> {
     let step = prop_oneof![Just(BundleStep::OpenRequest), Just(BundleStep::CommitReply)];
     let maps = || {
         vec((any::<[u16; 2]>(), any::<[u8; 2]>()), 0..4).prop_map(|maps| {
-            let map = |([class, index], [kind, length]): ([u16; 2], [u8; 2])| TlvMap { class, kind, length, index };
+            let map = |([class, index], [kind, length]): ([u16; 2], [u8; 2])| TlvMap {
+                class,
+                kind,
+                length,
+                index,
+            };
             maps.into_iter().map(map).collect::<Vec<_>>()
         })
     };
-    let removed = (any::<[u8; 2]>(), any::<[u16; 3]>(), any::<u64>(), matching(), stats())
-        .prop_map(|([table, reason], [priority, idle, hard], cookie, matching, stats)| {
-            Message::FlowRemoved(Box::new(FlowRemoved {
-                table,
-                reason,
-                priority,
-                idle_timeout_s: idle,
-                hard_timeout_s: hard,
-                cookie,
-                matching,
-                stats,
-            }))
-        });
+    let removed = (
+        any::<[u8; 2]>(),
+        any::<[u16; 3]>(),
+        any::<u64>(),
+        matching(),
+        stats(),
+    )
+        .prop_map(
+            |([table, reason], [priority, idle, hard], cookie, matching, stats)| {
+                Message::FlowRemoved(Box::new(FlowRemoved {
+                    table,
+                    reason,
+                    priority,
+                    idle_timeout_s: idle,
+                    hard_timeout_s: hard,
+                    cookie,
+                    matching,
+                    stats,
+                }))
+            },
+        );
     let features = (any::<u64>(), any::<[u32; 2]>(), any::<[u8; 2]>()).prop_map(
         |(datapath_id, [buffers, capabilities], [tables, auxiliary_id])| {
             Message::FeaturesReply(Features {
@@ -421,8 +586,10 @@ fn small_message() -> impl Strategy<Value = Message> {
         bytes().prop_map(Message::EchoReply),
         Just(Message::FeaturesRequest),
         features,
-        any::<[u16; 2]>()
-            .prop_map(|[flags, miss_send_len]| Message::SetConfig { flags, miss_send_len }),
+        any::<[u16; 2]>().prop_map(|[flags, miss_send_len]| Message::SetConfig {
+            flags,
+            miss_send_len
+        }),
         packet_in().prop_map(Message::PacketIn2),
         packet_in().prop_map(Message::Resume),
         removed,
@@ -434,17 +601,28 @@ fn small_message() -> impl Strategy<Value = Message> {
             .prop_map(|(role, generation)| Message::RoleRequest { role, generation }),
         vec((any::<u16>(), any::<u32>()), 0..4).prop_map(Message::SetAsync),
         (any::<u32>(), step, any::<u16>()).prop_map(|(bundle_id, step, flags)| {
-            Message::BundleControl(BundleControl { bundle_id, step, flags })
+            Message::BundleControl(BundleControl {
+                bundle_id,
+                step,
+                flags,
+            })
         }),
         any::<u32>().prop_map(Message::SetPacketInFormat),
         any::<u16>().prop_map(Message::SetControllerId),
         any::<u16>().prop_map(Message::CtFlushZone),
         maps().prop_map(|maps| {
-            Message::TlvTableMod { command: TlvTableCommand::Delete, maps }
+            Message::TlvTableMod {
+                command: TlvTableCommand::Delete,
+                maps,
+            }
         }),
         Just(Message::TlvTableRequest),
         (any::<u32>(), any::<u16>(), maps()).prop_map(|(max_option_bytes, max_fields, maps)| {
-            Message::TlvTableReply { max_option_bytes, max_fields, maps }
+            Message::TlvTableReply {
+                max_option_bytes,
+                max_fields,
+                maps,
+            }
         }),
         (100..200_u8, bytes()).prop_map(|(kind, body)| Message::Unknown { kind, body }),
     ]
@@ -452,13 +630,14 @@ fn small_message() -> impl Strategy<Value = Message> {
 
 fn message() -> impl Strategy<Value = Message> {
     let any_message = || prop_oneof![flow_message(), multipart(), small_message()];
-    let bundled = (any::<u32>(), any::<u16>(), any_message()).prop_map(
-        |(bundle_id, flags, message)| Message::BundleAdd {
-            bundle_id,
-            flags,
-            message: Box::new(message),
-        },
-    );
+    let bundled =
+        (any::<u32>(), any::<u16>(), any_message()).prop_map(|(bundle_id, flags, message)| {
+            Message::BundleAdd {
+                bundle_id,
+                flags,
+                message: Box::new(message),
+            }
+        });
     prop_oneof![4 => any_message(), 1 => bundled]
 }
 
@@ -474,9 +653,21 @@ fn bytes_of(xid: u32, message: &Message) -> Option<Vec<u8>> {
 
 /// Text of what was decoded, as a measure of its size: it must not grow out of proportion.
 fn check_bounded(bytes: &[u8]) {
-    if let Ok((_, message)) = decode(bytes) {
+    if let Ok((xid, message)) = decode(bytes) {
+        let mut again = Vec::new();
+        if encode(&mut again, xid, &message).is_ok() {
+            assert_eq!(
+                decode(&again),
+                Ok((xid, message.clone())),
+                "a second form of one value"
+            );
+        }
         let size = format!("{message:?}").len();
-        assert!(size < 4096 + 200 * bytes.len(), "{} bytes became {size}", bytes.len());
+        assert!(
+            size < 4096 + 200 * bytes.len(),
+            "{} bytes became {size}",
+            bytes.len()
+        );
     }
 }
 
@@ -551,7 +742,10 @@ proptest! {
 fn what_is_decoded_from_damage_can_be_encoded_again() {
     // A raw action keeps what the type cannot hold; here a move with bits outside the field.
     let action = Action::copy(Field::Reg0, Field::Reg1);
-    let flow = Flow { instructions: Instructions::apply(vec![action]), ..Flow::default() };
+    let flow = Flow {
+        instructions: Instructions::apply(vec![action]),
+        ..Flow::default()
+    };
     let message = Message::FlowMod(Box::new(FlowMod::add(flow)));
     let mut bytes = bytes_of(1, &message).unwrap();
     let at = bytes.len() - 24 + 4;
@@ -567,8 +761,23 @@ fn a_long_message_is_refused_by_name_and_leaves_nothing() {
         ..Flow::default()
     };
     let mut bytes = vec![1, 2, 3];
-    let error = encode(&mut bytes, 1, &Message::FlowMod(Box::new(FlowMod::add(flow)))).unwrap_err();
-    assert!(matches!(error, Error::TooLong { what: "flow mod", length: 48_072, .. }), "{error}");
+    let error = encode(
+        &mut bytes,
+        1,
+        &Message::FlowMod(Box::new(FlowMod::add(flow))),
+    )
+    .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::TooLong {
+                what: "flow mod",
+                length: 48_064,
+                ..
+            }
+        ),
+        "{error}"
+    );
     assert_eq!(bytes, [1, 2, 3]);
 }
 
@@ -578,7 +787,13 @@ fn nesting_is_limited_both_ways() {
     for _ in 0..9 {
         action = Action::Clone(vec![action]);
     }
-    let flow = Flow { instructions: Instructions::apply(vec![action]), ..Flow::default() };
+    let flow = Flow {
+        instructions: Instructions::apply(vec![action]),
+        ..Flow::default()
+    };
     let message = Message::FlowMod(Box::new(FlowMod::add(flow)));
-    assert!(matches!(encode(&mut Vec::new(), 1, &message), Err(Error::TooDeep { .. })));
+    assert!(matches!(
+        encode(&mut Vec::new(), 1, &message),
+        Err(Error::TooDeep { .. })
+    ));
 }

@@ -51,7 +51,10 @@ impl Switch {
         let database = folder.join("conf.db");
         let database = database.to_str().expect("a UTF-8 path");
         run("ovsdb-tool", &folder, &["create", database, SCHEMA]);
-        let mut switch = Self { folder, children: Vec::new() };
+        let mut switch = Self {
+            folder,
+            children: Vec::new(),
+        };
         let socket = switch.path("db.sock");
         let remote = format!("--remote=punix:{socket}");
         let control = format!("--unixctl={}", switch.path("ovsdb.ctl"));
@@ -60,8 +63,15 @@ impl Switch {
         switch.vsctl(&["--no-wait", "init"]);
         let control = format!("--unixctl={}", switch.path("vs.ctl"));
         let database = format!("unix:{socket}");
-        let dummy = ["--enable-dummy=system", "--disable-system", "--disable-system-route"];
-        switch.spawn("ovs-vswitchd", &[&database, &control, dummy[0], dummy[1], dummy[2]]);
+        let dummy = [
+            "--enable-dummy=system",
+            "--disable-system",
+            "--disable-system-route",
+        ];
+        switch.spawn(
+            "ovs-vswitchd",
+            &[&database, &control, dummy[0], dummy[1], dummy[2]],
+        );
         switch
     }
 
@@ -86,7 +96,10 @@ impl Switch {
     fn wait_for(&self, name: &str) {
         let start = Instant::now();
         while UnixStream::connect(self.folder.join(name)).is_err() {
-            assert!(start.elapsed() < DEADLINE, "{name} does not accept connections");
+            assert!(
+                start.elapsed() < DEADLINE,
+                "{name} does not accept connections"
+            );
             std::thread::yield_now();
         }
     }
@@ -109,18 +122,43 @@ impl Switch {
     /// A bridge with ports 1 to 3 and, at 10, a geneve tunnel port with flow-based addresses.
     pub fn add_bridge(&self, bridge: &str, prefix: &str) {
         let mut arguments = vec!["add-br", bridge, "--", "set", "bridge", bridge];
-        arguments.extend(["datapath_type=dummy", "fail_mode=secure", "protocols=OpenFlow15"]);
+        arguments.extend([
+            "datapath_type=dummy",
+            "fail_mode=secure",
+            "protocols=OpenFlow15",
+        ]);
         let ports: Vec<_> = (1..=3)
             .map(|n| (format!("{prefix}{n}"), format!("ofport_request={n}")))
             .collect();
         for (name, number) in &ports {
-            arguments.extend(["--", "add-port", bridge, name, "--", "set", "interface", name]);
+            arguments.extend([
+                "--",
+                "add-port",
+                bridge,
+                name,
+                "--",
+                "set",
+                "interface",
+                name,
+            ]);
             arguments.extend(["type=dummy", number]);
         }
         let tunnel = format!("{prefix}tun");
-        arguments.extend(["--", "add-port", bridge, &tunnel, "--", "set", "interface", &tunnel]);
+        arguments.extend([
+            "--",
+            "add-port",
+            bridge,
+            &tunnel,
+            "--",
+            "set",
+            "interface",
+            &tunnel,
+        ]);
         arguments.extend(["type=geneve", "options:remote_ip=flow", "options:key=flow"]);
-        let local = format!("options:dst_port={}", 6081 + u32::from(prefix.as_bytes()[0]));
+        let local = format!(
+            "options:dst_port={}",
+            6081 + u32::from(prefix.as_bytes()[0])
+        );
         arguments.extend(["ofport_request=10", &local]);
         self.vsctl(&arguments);
     }
@@ -129,9 +167,15 @@ impl Switch {
         let socket = format!("{bridge}.mgmt");
         self.wait_for(&socket);
         let stream = UnixStream::connect(self.folder.join(socket)).expect("a connection");
-        stream.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
-        let mut connection =
-            Connection { stream, framer: Framer::default(), xid: 0, pending: Vec::new() };
+        stream
+            .set_read_timeout(Some(DEADLINE))
+            .expect("a read timeout");
+        let mut connection = Connection {
+            stream,
+            framer: Framer::default(),
+            xid: 0,
+            pending: Vec::new(),
+        };
         connection.send(&Message::Hello { versions: 1 << 6 });
         match connection.receive() {
             (_, Message::Hello { versions }) if versions & (1 << 6) != 0 => connection,
@@ -186,7 +230,10 @@ impl Connection {
                 }
                 Some(found) => return found,
                 None => {
-                    let n = self.stream.read(&mut chunk).expect("a message within the deadline");
+                    let n = self
+                        .stream
+                        .read(&mut chunk)
+                        .expect("a message within the deadline");
                     assert!(n > 0, "the switch closed the connection");
                     assert_eq!(self.framer.feed(&chunk[..n]), n);
                 }
@@ -235,7 +282,11 @@ impl Connection {
     /// The first asynchronous message that `pick` takes, waiting for it.
     pub fn wait<T>(&mut self, mut pick: impl FnMut(&Message) -> Option<T>) -> T {
         loop {
-            if let Some(at) = self.pending.iter().position(|message| pick(message).is_some()) {
+            if let Some(at) = self
+                .pending
+                .iter()
+                .position(|message| pick(message).is_some())
+            {
                 let message = self.pending.remove(at);
                 return pick(&message).expect("the same answer twice");
             }

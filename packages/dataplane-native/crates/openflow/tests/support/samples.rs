@@ -8,7 +8,12 @@ use weft_openflow::{
 };
 
 pub fn tlv_map() -> TlvMap {
-    TlvMap { class: 0xfff1, kind: 0x80, length: 12, index: 0 }
+    TlvMap {
+        class: 0xfff1,
+        kind: 0x80,
+        length: 12,
+        index: 0,
+    }
 }
 
 fn m() -> Match {
@@ -24,7 +29,9 @@ fn ip(ethertype: u16, proto: u8) -> Match {
 }
 
 fn nd(kind: u8) -> Match {
-    ip(0x86dd, 58).set(Field::Icmpv6Type, kind).set(Field::Icmpv6Code, 0_u8)
+    ip(0x86dd, 58)
+        .set(Field::Icmpv6Type, kind)
+        .set(Field::Icmpv6Code, 0_u8)
 }
 
 fn v4(a: u8, b: u8, c: u8, d: u8) -> std::net::Ipv4Addr {
@@ -47,10 +54,13 @@ pub fn matches() -> Vec<Match> {
         m().set(Field::InPort16, 0xfffe_u16).set(Field::Reg0, 1_u8),
         m().set(Field::ConjId, 77_u32),
         m().set(Field::ActsetOutput, 2_u32),
-        m().set(Field::TunId, 0x00ab_cdef_u64).set(Field::InPort, 10_u32),
+        m().set(Field::TunId, 0x00ab_cdef_u64)
+            .set(Field::InPort, 10_u32),
         m().masked(Field::TunId, 0x1200_u64, 0xff00_u64),
-        m().set(Field::TunSrc, v4(192, 0, 2, 1)).prefix(Field::TunDst, v4(198, 51, 100, 0), 24),
-        m().set(Field::TunIpv6Src, v6(1)).prefix(Field::TunIpv6Dst, v6(0), 64),
+        m().set(Field::TunSrc, v4(192, 0, 2, 1))
+            .prefix(Field::TunDst, v4(198, 51, 100, 0), 24),
+        m().set(Field::TunIpv6Src, v6(1))
+            .prefix(Field::TunIpv6Dst, v6(0), 64),
         m().set(Field::TunFlags, 1_u8),
         m().set(Field::TunFlags, 0_u8),
         m().set(Field::TunMetadata0, 0x1000_00ab_cdef_u128 << 48 | 0x1234),
@@ -62,11 +72,15 @@ pub fn matches() -> Vec<Match> {
         m().masked(Field::Xreg3, 0x1_0000_0000_u64, 0xffff_0000_ffff_u64),
         m().set(Field::Xxreg1, v6(9)),
         m().masked(Field::Xxreg2, 0xff_u128, 0xff00_ffff_u128),
-        m().masked(Field::CtState, 0x22_u8, 0x2a_u8).set(Field::CtZone, 4097_u16),
-        m().set(Field::CtMark, 0xdead_u32).masked(Field::CtLabel, 1_u128 << 100, 3_u128 << 100),
+        m().masked(Field::CtState, 0x22_u8, 0x2a_u8)
+            .set(Field::CtZone, 4097_u16),
+        m().set(Field::CtMark, 0xdead_u32)
+            .masked(Field::CtLabel, 1_u128 << 100, 3_u128 << 100),
         m().set(Field::CtLabel, v6(3)),
-        m().set(Field::EthSrc, MAC).masked(Field::EthDst, [1, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]),
-        m().set(Field::VlanVid, 0x1000_u16 | 100).set(Field::VlanPcp, 5_u8),
+        m().set(Field::EthSrc, MAC)
+            .masked(Field::EthDst, [1, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]),
+        m().set(Field::VlanVid, 0x1000_u16 | 100)
+            .set(Field::VlanPcp, 5_u8),
         m().masked(Field::VlanVid, 0x1000_u16, 0x1000_u16),
         m().set(Field::VlanVid, 0_u16),
         m().set(Field::VlanTci, 0xb064_u16),
@@ -77,22 +91,43 @@ pub fn matches() -> Vec<Match> {
             .set(Field::MplsBos, 1_u8)
             .set(Field::MplsTtl, 64_u8),
         eth(0x88cc),
-        eth(0x0800).set(Field::Ipv4Src, v4(10, 0, 0, 1)).prefix(Field::Ipv4Dst, v4(10, 1, 0, 0), 16),
+        eth(0x0800).set(Field::Ipv4Src, v4(10, 0, 0, 1)).prefix(
+            Field::Ipv4Dst,
+            v4(10, 1, 0, 0),
+            16,
+        ),
         eth(0x0800).masked(Field::Ipv4Dst, v4(10, 0, 0, 7), v4(255, 0, 0, 255)),
-        eth(0x86dd).set(Field::Ipv6Src, v6(1)).prefix(Field::Ipv6Dst, v6(0), 64),
-        eth(0x86dd).set(Field::Ipv6Flabel, 0x12345_u32).set(Field::IpDscp, 46_u8),
-        eth(0x0800).set(Field::IpDscp, 46_u8).set(Field::IpEcn, 2_u8).set(Field::IpTtl, 1_u8),
-        ip(0x0800, 6).set(Field::TcpSrc, 1_u16).masked(Field::TcpDst, 0x1000_u16, 0xf000_u16),
+        eth(0x86dd)
+            .set(Field::Ipv6Src, v6(1))
+            .prefix(Field::Ipv6Dst, v6(0), 64),
+        eth(0x86dd)
+            .set(Field::Ipv6Flabel, 0x12345_u32)
+            .set(Field::IpDscp, 46_u8),
+        eth(0x0800)
+            .set(Field::IpDscp, 46_u8)
+            .set(Field::IpEcn, 2_u8)
+            .set(Field::IpTtl, 1_u8),
+        ip(0x0800, 6)
+            .set(Field::TcpSrc, 1_u16)
+            .masked(Field::TcpDst, 0x1000_u16, 0xf000_u16),
         ip(0x0800, 6).masked(Field::TcpFlags, 0x002_u16, 0x012_u16),
         ip(0x86dd, 6).set(Field::TcpDst, 443_u16),
-        ip(0x0800, 17).set(Field::UdpSrc, 68_u16).set(Field::UdpDst, 67_u16),
+        ip(0x0800, 17)
+            .set(Field::UdpSrc, 68_u16)
+            .set(Field::UdpDst, 67_u16),
         ip(0x86dd, 17).set(Field::UdpDst, 547_u16),
-        ip(0x0800, 132).set(Field::SctpSrc, 9_u16).set(Field::SctpDst, 10_u16),
-        ip(0x0800, 1).set(Field::Icmpv4Type, 8_u8).set(Field::Icmpv4Code, 0_u8),
+        ip(0x0800, 132)
+            .set(Field::SctpSrc, 9_u16)
+            .set(Field::SctpDst, 10_u16),
+        ip(0x0800, 1)
+            .set(Field::Icmpv4Type, 8_u8)
+            .set(Field::Icmpv4Code, 0_u8),
         ip(0x0800, 89),
         nd(135).set(Field::NdTarget, v6(5)).set(Field::NdSll, MAC),
         nd(136).set(Field::NdTarget, v6(5)).set(Field::NdTll, MAC),
-        nd(136).set(Field::NdReserved, 0xe000_0000_u32).set(Field::NdOptionsType, 2_u8),
+        nd(136)
+            .set(Field::NdReserved, 0xe000_0000_u32)
+            .set(Field::NdOptionsType, 2_u8),
         eth(0x0806)
             .set(Field::ArpOp, 1_u16)
             .set(Field::ArpSpa, v4(10, 0, 0, 1))
@@ -121,16 +156,32 @@ pub fn matches() -> Vec<Match> {
     all
 }
 
-
 /// {prerequisite match, actions} that cover every action.
 pub fn action_lists() -> Vec<(Match, Vec<Action>)> {
     let ct = |ct: Ct| Action::ct(ct);
     let nat = |nat: Nat| Action::nat(nat);
-    let commit = |actions| Ct { commit: true, zone: CtZone::Number(7), actions, ..Ct::default() };
-    let range4 = NatAddresses::V4 { min: v4(10, 0, 0, 1), max: Some(v4(10, 0, 0, 9)) };
-    let one4 = NatAddresses::V4 { min: v4(10, 0, 0, 1), max: None };
-    let range6 = NatAddresses::V6 { min: v6(1), max: Some(v6(9)) };
-    let one6 = NatAddresses::V6 { min: v6(1), max: None };
+    let commit = |actions| Ct {
+        commit: true,
+        zone: CtZone::Number(7),
+        actions,
+        ..Ct::default()
+    };
+    let range4 = NatAddresses::V4 {
+        min: v4(10, 0, 0, 1),
+        max: Some(v4(10, 0, 0, 9)),
+    };
+    let one4 = NatAddresses::V4 {
+        min: v4(10, 0, 0, 1),
+        max: None,
+    };
+    let range6 = NatAddresses::V6 {
+        min: v6(1),
+        max: Some(v6(9)),
+    };
+    let one6 = NatAddresses::V6 {
+        min: v6(1),
+        max: None,
+    };
     let source = NatKind::Source;
     let destination = NatKind::Destination;
     let ipv4 = || eth(0x0800);
@@ -138,45 +189,164 @@ pub fn action_lists() -> Vec<(Match, Vec<Action>)> {
     let any = m;
     vec![
         (any(), vec![]),
-        (any(), vec![Action::output(1), Action::output(port::LOCAL), Action::output(2)]),
+        (
+            any(),
+            vec![
+                Action::output(1),
+                Action::output(port::LOCAL),
+                Action::output(2),
+            ],
+        ),
         (any(), vec![Action::output(port::IN_PORT)]),
         (any(), vec![Action::output(port::CONTROLLER)]),
         (any(), vec![Action::output(port::NORMAL)]),
-        (any(), vec![Action::OutputReg { src: Subfield::new(Field::Reg0, 0, 16), max_len: 65535 }]),
-        (any(), vec![Action::Group { id: 1 }, Action::Group { id: 2 }]),
+        (
+            any(),
+            vec![Action::OutputReg {
+                src: Subfield::new(Field::Reg0, 0, 16),
+                max_len: 65535,
+            }],
+        ),
+        (
+            any(),
+            vec![Action::Group { id: 1 }, Action::Group { id: 2 }],
+        ),
         (any(), vec![Action::Meter { id: 1 }, Action::output(1)]),
         (any(), vec![Action::resubmit(5)]),
-        (any(), vec![Action::Resubmit { in_port: 2, table: 255, with_ct_orig: false }]),
+        (
+            any(),
+            vec![Action::Resubmit {
+                in_port: 2,
+                table: 255,
+                with_ct_orig: false,
+            }],
+        ),
         (
             ipv4().masked(Field::CtState, 0x22_u8, 0x22_u8),
-            vec![Action::Resubmit { in_port: 0xfff8, table: 6, with_ct_orig: true }],
+            vec![Action::Resubmit {
+                in_port: 0xfff8,
+                table: 6,
+                with_ct_orig: true,
+            }],
         ),
-        (any(), vec![Action::set(Field::Reg0, 7_u32), Action::set(Field::Xreg3, 1_u64 << 40)]),
-        (any(), vec![Action::load(Subfield::new(Field::Reg3, 8, 12), 0xabc_u16)]),
-        (any(), vec![Action::set(Field::Xxreg1, v6(1)), Action::set(Field::PktMark, 1_u32)]),
-        (any(), vec![Action::set(Field::EthDst, MAC), Action::set(Field::EthSrc, MAC)]),
-        (any(), vec![Action::set_masked(Field::EthDst, [1, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0])]),
-        (any(), vec![Action::set(Field::TunId, 77_u64), Action::set(Field::TunDst, v4(10, 9, 9, 9))]),
-        (any(), vec![Action::set(Field::TunIpv6Dst, v6(2)), Action::set(Field::TunSrc, v4(1, 2, 3, 4))]),
-        (any(), vec![Action::set(Field::TunMetadata0, 0x10_0000_aaaa_aabb_u128), Action::output(10)]),
-        (any(), vec![Action::load(Subfield::new(Field::TunMetadata0, 16, 24), 0x77_u32)]),
-        (any(), vec![Action::set(Field::Metadata, 5_u64), Action::set(Field::InPort16, 0_u16)]),
+        (
+            any(),
+            vec![
+                Action::set(Field::Reg0, 7_u32),
+                Action::set(Field::Xreg3, 1_u64 << 40),
+            ],
+        ),
+        (
+            any(),
+            vec![Action::load(Subfield::new(Field::Reg3, 8, 12), 0xabc_u16)],
+        ),
+        (
+            any(),
+            vec![
+                Action::set(Field::Xxreg1, v6(1)),
+                Action::set(Field::PktMark, 1_u32),
+            ],
+        ),
+        (
+            any(),
+            vec![
+                Action::set(Field::EthDst, MAC),
+                Action::set(Field::EthSrc, MAC),
+            ],
+        ),
+        (
+            any(),
+            vec![Action::set_masked(
+                Field::EthDst,
+                [1, 0, 0, 0, 0, 0],
+                [1, 0, 0, 0, 0, 0],
+            )],
+        ),
+        (
+            any(),
+            vec![
+                Action::set(Field::TunId, 77_u64),
+                Action::set(Field::TunDst, v4(10, 9, 9, 9)),
+            ],
+        ),
+        (
+            any(),
+            vec![
+                Action::set(Field::TunIpv6Dst, v6(2)),
+                Action::set(Field::TunSrc, v4(1, 2, 3, 4)),
+            ],
+        ),
+        (
+            any(),
+            vec![
+                Action::set(Field::TunMetadata0, 0x10_0000_aaaa_aabb_u128),
+                Action::output(10),
+            ],
+        ),
+        (
+            any(),
+            vec![Action::load(
+                Subfield::new(Field::TunMetadata0, 16, 24),
+                0x77_u32,
+            )],
+        ),
+        (
+            any(),
+            vec![
+                Action::set(Field::Metadata, 5_u64),
+                Action::set(Field::InPort16, 0_u16),
+            ],
+        ),
         (any(), vec![Action::copy(Field::Reg0, Field::Reg1)]),
-        (any(), vec![Action::copy(
-            Subfield::new(Field::TunMetadata0, 40, 24),
-            Subfield::new(Field::Reg5, 0, 24),
-        )]),
-        (any(), vec![Action::copy(Subfield::new(Field::Reg5, 3, 1), Subfield::new(Field::Xreg1, 63, 1))]),
+        (
+            any(),
+            vec![Action::copy(
+                Subfield::new(Field::TunMetadata0, 40, 24),
+                Subfield::new(Field::Reg5, 0, 24),
+            )],
+        ),
+        (
+            any(),
+            vec![Action::copy(
+                Subfield::new(Field::Reg5, 3, 1),
+                Subfield::new(Field::Xreg1, 63, 1),
+            )],
+        ),
         (any(), vec![Action::copy(Field::EthSrc, Field::EthDst)]),
-        (any(), vec![Action::PushVlan { ethertype: 0x8100 }, Action::set(Field::VlanVid, 0x1005_u16)]),
+        (
+            any(),
+            vec![
+                Action::PushVlan { ethertype: 0x8100 },
+                Action::set(Field::VlanVid, 0x1005_u16),
+            ],
+        ),
         (
             m().masked(Field::VlanVid, 0x1000_u16, 0x1000_u16),
             vec![Action::set(Field::VlanPcp, 3_u8), Action::PopVlan],
         ),
-        (ipv4(), vec![Action::DecTtl, Action::set(Field::Ipv4Dst, v4(1, 1, 1, 1))]),
-        (ipv4(), vec![Action::set(Field::IpTtl, 64_u8), Action::set(Field::IpDscp, 10_u8)]),
-        (ipv4(), vec![Action::set_masked(Field::Ipv4Src, v4(10, 0, 0, 0), v4(255, 0, 0, 0))]),
-        (ipv6(), vec![Action::set(Field::Ipv6Src, v6(3)), Action::DecTtl]),
+        (
+            ipv4(),
+            vec![Action::DecTtl, Action::set(Field::Ipv4Dst, v4(1, 1, 1, 1))],
+        ),
+        (
+            ipv4(),
+            vec![
+                Action::set(Field::IpTtl, 64_u8),
+                Action::set(Field::IpDscp, 10_u8),
+            ],
+        ),
+        (
+            ipv4(),
+            vec![Action::set_masked(
+                Field::Ipv4Src,
+                v4(10, 0, 0, 0),
+                v4(255, 0, 0, 0),
+            )],
+        ),
+        (
+            ipv6(),
+            vec![Action::set(Field::Ipv6Src, v6(3)), Action::DecTtl],
+        ),
         (ip(0x0800, 6), vec![Action::set(Field::TcpDst, 80_u16)]),
         (ip(0x86dd, 17), vec![Action::set(Field::UdpSrc, 53_u16)]),
         (ip(0x0800, 1), vec![Action::set(Field::Icmpv4Type, 0_u8)]),
@@ -191,7 +361,13 @@ pub fn action_lists() -> Vec<(Match, Vec<Action>)> {
                 Action::output(port::IN_PORT),
             ],
         ),
-        (nd(136), vec![Action::set(Field::NdTll, MAC), Action::set(Field::NdTarget, v6(1))]),
+        (
+            nd(136),
+            vec![
+                Action::set(Field::NdTll, MAC),
+                Action::set(Field::NdTarget, v6(1)),
+            ],
+        ),
         (
             nd(135),
             vec![
@@ -201,77 +377,173 @@ pub fn action_lists() -> Vec<(Match, Vec<Action>)> {
             ],
         ),
         (any(), vec![Action::controller(Controller::default())]),
-        (any(), vec![Action::controller(Controller {
-            max_len: 128,
-            controller_id: 3,
-            reason: 2,
-            userdata: vec![0, 1, 2, 3, 0xff],
-            pause: true,
-            meter_id: Some(1),
-        })]),
-        (any(), vec![Action::controller(Controller {
-            userdata: vec![9; 13],
-            ..Controller::default()
-        })]),
-        (ipv4(), vec![ct(Ct { table: Some(9), zone: CtZone::Number(5), ..Ct::default() })]),
-        (ipv4(), vec![ct(Ct {
-            zone: CtZone::Bits(Subfield::new(Field::Reg6, 0, 16)),
-            table: Some(10),
-            actions: vec![nat(Nat::default())],
-            ..Ct::default()
-        })]),
-        (ip(0x0800, 6), vec![ct(Ct {
-            force: true,
-            alg: 21,
-            ..commit(vec![
-                Action::set(Field::CtMark, 1_u32),
-                Action::set_masked(Field::CtLabel, 5_u128 << 64, 0xff_u128 << 64),
-            ])
-        })]),
-        (ipv4(), vec![ct(commit(vec![nat(Nat {
-            kind: source,
-            addresses: range4,
-            ports: Some((1024, Some(65535))),
-            persistent: true,
-            random: true,
-            ..Nat::default()
-        })]))]),
-        (ipv4(), vec![ct(commit(vec![
-            nat(Nat { kind: destination, addresses: one4, ports: Some((80, None)), ..Nat::default() }),
-            Action::set_masked(Field::CtMark, 2_u32, 2_u32),
-            Action::copy(Field::Reg4, Field::CtMark),
-        ]))]),
-        (ipv4(), vec![ct(commit(vec![nat(Nat { kind: source, ..Nat::default() })]))]),
-        (ipv6(), vec![ct(commit(vec![nat(Nat {
-            kind: source,
-            addresses: range6,
-            ports: Some((1024, Some(2048))),
-            hash: true,
-            ..Nat::default()
-        })]))]),
-        (ipv6(), vec![ct(commit(vec![nat(Nat {
-            kind: destination,
-            addresses: one6,
-            ports: Some((80, None)),
-            ..Nat::default()
-        })]))]),
-        (ipv6(), vec![ct(commit(vec![nat(Nat { kind: source, addresses: one6, ..Nat::default() })]))]),
-        (ipv6(), vec![ct(commit(vec![nat(Nat { kind: source, addresses: range6, ..Nat::default() })]))]),
+        (
+            any(),
+            vec![Action::controller(Controller {
+                max_len: 128,
+                controller_id: 3,
+                reason: 2,
+                userdata: vec![0, 1, 2, 3, 0xff],
+                pause: true,
+                meter_id: Some(1),
+            })],
+        ),
+        (
+            any(),
+            vec![Action::controller(Controller {
+                userdata: vec![9; 13],
+                ..Controller::default()
+            })],
+        ),
+        (
+            ipv4(),
+            vec![ct(Ct {
+                table: Some(9),
+                zone: CtZone::Number(5),
+                ..Ct::default()
+            })],
+        ),
+        (
+            ipv4(),
+            vec![ct(Ct {
+                zone: CtZone::Bits(Subfield::new(Field::Reg6, 0, 16)),
+                table: Some(10),
+                actions: vec![nat(Nat::default())],
+                ..Ct::default()
+            })],
+        ),
+        (
+            ip(0x0800, 6),
+            vec![ct(Ct {
+                force: true,
+                alg: 21,
+                ..commit(vec![
+                    Action::set(Field::CtMark, 1_u32),
+                    Action::set_masked(Field::CtLabel, 5_u128 << 64, 0xff_u128 << 64),
+                ])
+            })],
+        ),
+        (
+            ipv4(),
+            vec![ct(commit(vec![nat(Nat {
+                kind: source,
+                addresses: range4,
+                ports: Some((1024, Some(65535))),
+                persistent: true,
+                random: true,
+                ..Nat::default()
+            })]))],
+        ),
+        (
+            ipv4(),
+            vec![ct(commit(vec![
+                nat(Nat {
+                    kind: destination,
+                    addresses: one4,
+                    ports: Some((80, None)),
+                    ..Nat::default()
+                }),
+                Action::set_masked(Field::CtMark, 2_u32, 2_u32),
+                Action::copy(Field::Reg4, Field::CtMark),
+            ]))],
+        ),
+        (
+            ipv4(),
+            vec![ct(commit(vec![nat(Nat {
+                kind: source,
+                ..Nat::default()
+            })]))],
+        ),
+        (
+            ipv6(),
+            vec![ct(commit(vec![nat(Nat {
+                kind: source,
+                addresses: range6,
+                ports: Some((1024, Some(2048))),
+                hash: true,
+                ..Nat::default()
+            })]))],
+        ),
+        (
+            ipv6(),
+            vec![ct(commit(vec![nat(Nat {
+                kind: destination,
+                addresses: one6,
+                ports: Some((80, None)),
+                ..Nat::default()
+            })]))],
+        ),
+        (
+            ipv6(),
+            vec![ct(commit(vec![nat(Nat {
+                kind: source,
+                addresses: one6,
+                ..Nat::default()
+            })]))],
+        ),
+        (
+            ipv6(),
+            vec![ct(commit(vec![nat(Nat {
+                kind: source,
+                addresses: range6,
+                ..Nat::default()
+            })]))],
+        ),
         (any(), vec![Action::CtClear, Action::Exit]),
-        (any(), vec![Action::CheckPktLarger { max_bytes: 1500, dst: Field::Reg2, ofs: 5 }]),
-        (any(), vec![Action::CheckPktLarger { max_bytes: 9000, dst: Field::Xreg2, ofs: 40 }]),
-        (ipv4(), vec![Action::Clone(vec![
-            Action::set(Field::Reg0, 1_u32),
-            ct(Ct { table: Some(9), ..Ct::default() }),
-            Action::Clone(vec![Action::output(3)]),
-        ])]),
-        (any(), vec![Action::Note(vec![1, 2, 3, 4, 5, 6, 7, 0, 0, 0, 0, 0, 0, 0])]),
-        (any(), vec![Action::SetQueue { id: 4 }, Action::output(1), Action::PopQueue]),
-        (any(), vec![
-            Action::StackPush(Subfield::whole(Field::Reg0)),
-            Action::StackPop(Subfield::new(Field::Xreg1, 32, 32)),
-        ]),
-        (m().set(Field::Reg9, 1_u32), vec![Action::Conjunction { id: 77, clause: 0, n_clauses: 2 }]),
+        (
+            any(),
+            vec![Action::CheckPktLarger {
+                max_bytes: 1500,
+                dst: Field::Reg2,
+                ofs: 5,
+            }],
+        ),
+        (
+            any(),
+            vec![Action::CheckPktLarger {
+                max_bytes: 9000,
+                dst: Field::Xreg2,
+                ofs: 40,
+            }],
+        ),
+        (
+            ipv4(),
+            vec![Action::Clone(vec![
+                Action::set(Field::Reg0, 1_u32),
+                ct(Ct {
+                    table: Some(9),
+                    ..Ct::default()
+                }),
+                Action::Clone(vec![Action::output(3)]),
+            ])],
+        ),
+        (
+            any(),
+            vec![Action::Note(vec![1, 2, 3, 4, 5, 6, 7, 0, 0, 0, 0, 0, 0, 0])],
+        ),
+        (
+            any(),
+            vec![
+                Action::SetQueue { id: 4 },
+                Action::output(1),
+                Action::PopQueue,
+            ],
+        ),
+        (
+            any(),
+            vec![
+                Action::StackPush(Subfield::whole(Field::Reg0)),
+                Action::StackPop(Subfield::new(Field::Xreg1, 32, 32)),
+            ],
+        ),
+        (
+            m().set(Field::Reg9, 1_u32),
+            vec![Action::Conjunction {
+                id: 77,
+                clause: 0,
+                n_clauses: 2,
+            }],
+        ),
     ]
 }
 
@@ -287,7 +559,11 @@ pub fn flows() -> Vec<Flow> {
     };
     let mut all = Vec::new();
     for matching in matches() {
-        all.push(with(all.len(), matching, Instructions::apply(vec![Action::output(1)])));
+        all.push(with(
+            all.len(),
+            matching,
+            Instructions::apply(vec![Action::output(1)]),
+        ));
     }
     for (matching, actions) in action_lists() {
         all.push(with(all.len(), matching, Instructions::apply(actions)));
@@ -300,7 +576,10 @@ pub fn flows() -> Vec<Flow> {
         goto_table: Some(9),
     };
     all.push(with(all.len(), Match::new(), full));
-    let wide = Instructions { write_metadata: Some((5, u64::MAX)), ..Instructions::default() };
+    let wide = Instructions {
+        write_metadata: Some((5, u64::MAX)),
+        ..Instructions::default()
+    };
     all.push(with(all.len(), Match::new(), wide.goto(200)));
     all.push(Flow {
         flags: 1 | 8 | 16,
@@ -313,12 +592,22 @@ pub fn flows() -> Vec<Flow> {
 }
 
 pub fn groups() -> Vec<Group> {
-    let bucket = |id: u32, actions: Vec<Action>| Bucket { id, actions, ..Bucket::default() };
+    let bucket = |id: u32, actions: Vec<Action>| Bucket {
+        id,
+        actions,
+        ..Bucket::default()
+    };
     let weighted = |id: u32, weight: u16| Bucket {
         weight: Some(weight),
-        ..bucket(id, vec![Action::set(Field::Reg1, id), Action::output(id + 1)])
+        ..bucket(
+            id,
+            vec![Action::set(Field::Reg1, id), Action::output(id + 1)],
+        )
     };
-    let live = |id: u32| Bucket { watch_port: Some(id), ..bucket(id, vec![Action::output(id)]) };
+    let live = |id: u32| Bucket {
+        watch_port: Some(id),
+        ..bucket(id, vec![Action::output(id)])
+    };
     let select = |id: u32, selection: Option<Selection>| Group {
         id,
         kind: GroupKind::Select,
@@ -330,21 +619,55 @@ pub fn groups() -> Vec<Group> {
         fields: vec![(Field::IpProto, 0xff), (Field::Ipv4Dst, 0xffff_ff00)],
     };
     vec![
-        Group { id: 1, buckets: (1..=3).map(|n| bucket(n, vec![Action::output(n)])).collect(), ..Group::default() },
-        Group { id: 2, kind: GroupKind::Indirect, buckets: vec![bucket(0, vec![Action::resubmit(9)])], selection: None },
-        Group { id: 3, kind: GroupKind::FastFailover, buckets: vec![live(1), live(2)], selection: None },
+        Group {
+            id: 1,
+            buckets: (1..=3)
+                .map(|n| bucket(n, vec![Action::output(n)]))
+                .collect(),
+            ..Group::default()
+        },
+        Group {
+            id: 2,
+            kind: GroupKind::Indirect,
+            buckets: vec![bucket(0, vec![Action::resubmit(9)])],
+            selection: None,
+        },
+        Group {
+            id: 3,
+            kind: GroupKind::FastFailover,
+            buckets: vec![live(1), live(2)],
+            selection: None,
+        },
         select(4, None),
-        select(5, Some(Selection::hash(&[Field::Ipv4Src, Field::Ipv4Dst, Field::IpProto]))),
+        select(
+            5,
+            Some(Selection::hash(&[
+                Field::Ipv4Src,
+                Field::Ipv4Dst,
+                Field::IpProto,
+            ])),
+        ),
         select(6, Some(masked)),
         select(7, Some(Selection::DpHash { param: 0 })),
-        Group { id: 8, ..Group::default() },
+        Group {
+            id: 8,
+            ..Group::default()
+        },
     ]
 }
 
 pub fn meters() -> Vec<Meter> {
     let drop = |rate, burst| vec![Band::Drop { rate, burst }];
     vec![
-        Meter { id: 1, flags: meter::PACKETS | meter::BURST, bands: drop(100, 50) },
-        Meter { id: 2, flags: meter::KBPS | meter::BURST | meter::STATS, bands: drop(50_000, 20_000) },
+        Meter {
+            id: 1,
+            flags: meter::PACKETS | meter::BURST,
+            bands: drop(100, 50),
+        },
+        Meter {
+            id: 2,
+            flags: meter::KBPS | meter::BURST | meter::STATS,
+            bands: drop(50_000, 20_000),
+        },
     ]
 }
