@@ -3,7 +3,7 @@
 // start. Used by integration tests, the engine's tests, the fault tests and the demo.
 import { execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
@@ -266,14 +266,4 @@ export async function until(
     if (performance.now() > endMs) throw new Error(`waited ${deadlineMs} ms in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-}
-
-/** Why tests with real Open vSwitch cannot run here; null when they can. */
-export async function ovsUnavailable(): Promise<string | null> {
-  if (process.getuid?.() !== 0) return "needs root";
-  for (const file of ["/usr/sbin/ovsdb-server", "/usr/sbin/ovs-vswitchd", DEFAULT_SCHEMA]) {
-    const found = await stat(file).catch(() => null);
-    if (found === null) return `${file} is missing: apt-get install openvswitch-switch`;
-  }
-  return null;
 }

@@ -152,6 +152,7 @@ test("a server without monitor_cond_since is monitored with monitor_cond", async
 });
 
 test("after a reconnect the last transaction is named, and only what was missed is applied", async () => {
+  const latest = "55555555-5555-4555-8555-555555555555";
   const next = "44444444-4444-4444-8444-444444444444";
   const monitor: Script = (_method, _params, connection) =>
     connection === 1
@@ -159,12 +160,14 @@ test("after a reconnect the last transaction is named, and only what was missed 
       : { result: [true, next, { T: { [U2]: { insert: { name: "b" } } } }] };
   await start(oneRow({ monitor }));
   await synced();
+  notify("update3", ["weft", latest, { T: { [U1]: { modify: { name: "c" } } } }]);
+  await eventually(() => batches.length === 2);
   sockets[0]?.destroy();
   await eventually(() => replica.table("T").size === 2);
   const asked = requests.filter(([method]) => method === "monitor_cond_since");
   expect(asked.map(([, params]) => params[3])).toEqual([
     "00000000-0000-0000-0000-000000000000",
-    TXN,
+    latest,
   ]);
   expect(replica.fullReads).toBe(1);
 });

@@ -1,7 +1,7 @@
 // References between objects: finding one by id or name, and who uses it. Pure over tables; used by the planner and by reads.
 
 import { defaultProject } from "@weft/shared/ids.ts";
-import { nameGroup, nameIndex } from "./indexes.ts";
+import { addressGroup, nameGroup, nameIndex } from "./indexes.ts";
 import type { DurableTableName, Rows } from "./rows.ts";
 import type { Tables } from "./tables.ts";
 
@@ -38,35 +38,32 @@ export function describeObject(
   return inProject ? `${table} ${name}` : `${table} ${meta.project}/${name}`;
 }
 
-/** The objects that still refer to one, at most `limit`, and how many there are. */
+/** The objects that still refer to a row, at most `limit` of them, and how many there are. */
 export function usersOf(
   tables: Tables,
   table: DurableTableName,
-  id: string,
+  row: Rows[DurableTableName],
   limit: number,
 ): { users: string[]; count: number } {
-  const users: string[] = [];
+  const users = new Set<string>();
   let count = 0;
   const add = (userTable: "subnet" | "port", members: Iterable<string>): void => {
     for (const member of members) {
       count += 1;
-      const row = tables.get(userTable, member);
-      if (users.length < limit && row !== undefined) users.push(describeObject(userTable, row));
+      const user = tables.get(userTable, member);
+      if (users.size < limit && user !== undefined) users.add(describeObject(userTable, user));
     }
   };
   if (table === "network") {
-    add("subnet", tables.members("subnetNetwork", id));
-    add("port", tables.members("portNetwork", id));
+    add("subnet", tables.members("subnetNetwork", row.id));
+    add("port", tables.members("portNetwork", row.id));
   } else if (table === "subnet") {
-    const network = tables.get("subnet", id)?.network;
-    const ips = tables.members("subnetAddress", id);
-    // The index names addresses; the subnet itself may be gone already, so its ports are asked.
-    for (const ip of ips) {
-      count += 1;
-      if (users.length < limit) users.push(network === undefined ? ip : `address ${ip}`);
+    const { network } = row as Rows["subnet"];
+    for (const ip of tables.members("subnetAddress", row.id)) {
+      add("port", tables.members("portIp", addressGroup(network, ip)));
     }
   } else if (table === "chassis") {
-    add("port", tables.members("portRequestedChassis", id));
+    add("port", tables.members("portRequestedChassis", row.id));
   }
-  return { users, count };
+  return { users: [...users], count };
 }

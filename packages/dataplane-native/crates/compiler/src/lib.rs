@@ -1,2 +1,31 @@
-//! The flow compiler: instructions in, flows out. Pure and deterministic: no sockets, no clocks, no
-//! random numbers. Called by the engine and by the binding.
+//! The flow compiler: instructions in; flows, groups and meters out. Pure and deterministic: no sockets,
+//! no clocks, no random numbers, no threads. Called by the engine.
+//!
+//! ```text
+//! EngineBatch -> key, model (decode) -> tables -> units (through a tracking reader) -> stages -> emit
+//!                                                   |                                            |
+//!                                 readers of what changed run again          flow_set (who wins) -> diff -> Delta
+//! ```
+//!
+//! Invariant: the result depends on the instructions held, never on the order in which they came.
+//! Invariant: work is in proportion to what a batch changes and to what reads that.
+
+mod compiler;
+pub mod cookie;
+mod diff;
+mod emit;
+pub mod fields;
+mod flow_set;
+pub mod interp;
+mod key;
+pub mod model;
+pub mod pipeline;
+pub mod services;
+mod stages;
+mod tables;
+mod units;
+
+pub use compiler::{Compiler, Explanation};
+pub use diff::{Changes, Delta};
+pub use flow_set::{ById, FlowSet};
+pub use key::Key;

@@ -32,6 +32,9 @@ pub struct Row {
     pub body: Result<Body, String>,
 }
 
+/// The first address in the order of keys.
+const LOWEST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+
 /// All instructions. Indexes hold no empty sets.
 #[derive(Debug, Default)]
 pub struct Tables {
@@ -157,14 +160,15 @@ impl Tables {
         self.owners_of_ip.get(&(network, ip)).into_iter().flatten()
     }
 
-    /// The keys of the addresses that a port owns; bounded by the addresses of its network.
-    pub fn addresses_of(&self, network: u32, port: u32) -> impl Iterator<Item = &Key> {
-        let low = Key::Address(network, IpAddr::from([0; 4]));
-        let high = Key::Address(network, IpAddr::from([0xff; 16]));
-        self.rows.range(low..=high).filter_map(move |(key, row)| match &row.body {
-            Ok(Body::Address(owner)) if owner.port == port => Some(key),
-            _ => None,
-        })
+    /// The keys of all instructions about a port: its own, its location, the addresses that it owns.
+    pub fn keys_of_port(&self, port: u32) -> Vec<Key> {
+        let own = self.rows.get_key_value(&Key::Port(port)).map(|(key, _)| key.clone());
+        let others = self.rows.range(Key::Address(0, LOWEST)..).filter(|(_, row)| match &row.body {
+            Ok(Body::Address(owner)) => owner.port == port,
+            Ok(Body::Location(location)) => location.port == port,
+            _ => false,
+        });
+        own.into_iter().chain(others.map(|(key, _)| key.clone())).collect()
     }
 }
 

@@ -137,11 +137,11 @@ fn network(network: &Network, reader: &Reader<'_>) -> Result<Output, String> {
     let mut emit = Emit::of(Object::Network(network.key));
     let plugged = |port: &&Port| port.admin_up && reader.ofport(port).is_some();
     let ports: Vec<&Port> = reader.ports_of(network.key).filter(plugged).collect();
-    let exit = match &network.attachment {
+    let uplink = match &network.attachment {
         Attachment::Provider { physical, vlan } => {
             let patch = reader.patch(physical)?;
             classify::provider(&mut emit, network.key, *vlan, patch);
-            flood::Exit::Provider { vlan: *vlan, patch }
+            flood::Uplink::Provider { vlan: *vlan, patch }
         }
         Attachment::Overlay(encap) => {
             if network.relayed && *encap != weft_instructions::v1::EncapType::Geneve {
@@ -153,20 +153,20 @@ fn network(network: &Network, reader: &Reader<'_>) -> Result<Output, String> {
             }
             let mut peers = reader.flood_peers(network.key).peekable();
             if peers.peek().is_none() {
-                flood::Exit::None
+                flood::Uplink::None
             } else {
                 let own = reader.chassis_key()?;
                 let peers: Vec<_> = peers.filter(|peer| peer.chassis != own).collect();
                 if peers.is_empty() {
-                    flood::Exit::None
+                    flood::Uplink::None
                 } else {
                     let tunnel = reader.tunnel(*encap)?;
-                    flood::Exit::Overlay { tunnel, peers, own_block: own / flood::BLOCK }
+                    flood::Uplink::Overlay { tunnel, peers, own_block: own / flood::BLOCK }
                 }
             }
         }
     };
-    flood::network(&mut emit, network, &ports, &exit)?;
+    flood::network(&mut emit, network, &ports, &uplink)?;
     if let Some(mac) = network.gateway_mac {
         for gateway in &network.gateways {
             match gateway {

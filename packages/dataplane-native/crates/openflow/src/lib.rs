@@ -13,6 +13,11 @@
 //! Invariant: decoders return an error on any malformed input, allocate no more than a small multiple
 //! of the input, and never panic.
 
+#![allow(
+    clippy::doc_markdown,
+    reason = "protocol names such as OFPT_HELLO and ct_mark are prose"
+)]
+
 mod action;
 mod action_wire;
 mod error;
@@ -27,6 +32,7 @@ pub mod meter;
 pub mod monitor;
 pub mod multipart;
 mod packet;
+mod prerequisites;
 mod switch;
 mod text;
 mod wire;

@@ -281,7 +281,7 @@ fn encode_body(out: &mut Vec<u8>, xid: u32, message: &Message) -> Result<()> {
         Message::FlowMod(flow_mod) => flow_mod.encode(out)?,
         Message::GroupMod(group_mod) => group_mod.encode(out)?,
         Message::MeterMod(meter_mod) => meter_mod.encode(out),
-        Message::MultipartRequest { more, body } => multipart::encode_request(out, *more, body)?,
+        Message::MultipartRequest { more, body } => multipart::encode_request(out, *more, body),
         Message::MultipartReply { more, body } => multipart::encode_reply(out, *more, body)?,
         Message::RoleRequest { role, generation } | Message::RoleReply { role, generation } => {
             out.put_u32(*role as u32);

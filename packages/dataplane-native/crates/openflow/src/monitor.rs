@@ -19,6 +19,7 @@ pub mod monitor_flags {
     /// With instructions.
     pub const INSTRUCTIONS: u16 = 1 << 4;
     /// This connection's own changes in full. OVS refuses it in OpenFlow 1.4 and 1.5 (OFPMOFC_BAD_FLAGS).
+    /// OVS 3.1 spoils the error it sends for a bad monitor: type, code and transaction id are arbitrary.
     pub const NO_ABBREV: u16 = 1 << 5;
     /// Only this connection's own changes.
     pub const ONLY_OWN: u16 = 1 << 6;
@@ -139,9 +140,19 @@ impl FlowUpdate {
             FlowUpdate::Added(flow) => (ADDED, flow, 0),
             FlowUpdate::Modified(flow) => (MODIFIED, flow, 0),
             FlowUpdate::Removed { flow, reason } => (REMOVED, flow, *reason),
-            FlowUpdate::Own { xid } => return Self::encode_short(out, ABBREVIATED, *xid),
-            FlowUpdate::Paused => return Self::encode_short(out, PAUSED, 0),
-            FlowUpdate::Resumed => return Self::encode_short(out, RESUMED, 0),
+            FlowUpdate::Own { xid } => {
+                Self::encode_short(out, ABBREVIATED, *xid);
+                return Ok(());
+            }
+            FlowUpdate::Paused | FlowUpdate::Resumed => {
+                let event = if *self == FlowUpdate::Paused {
+                    PAUSED
+                } else {
+                    RESUMED
+                };
+                Self::encode_short(out, event, 0);
+                return Ok(());
+            }
         };
         let start = out.len();
         out.put_u16(0);
@@ -160,11 +171,10 @@ impl FlowUpdate {
         Ok(())
     }
 
-    fn encode_short(out: &mut Vec<u8>, event: u16, xid: u32) -> Result<()> {
+    fn encode_short(out: &mut Vec<u8>, event: u16, xid: u32) {
         out.put_u16(8);
         out.put_u16(event);
         out.put_u32(xid);
-        Ok(())
     }
 
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self> {

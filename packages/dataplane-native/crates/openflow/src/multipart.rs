@@ -77,7 +77,7 @@ fn number(out: &mut Vec<u8>, value: u32) {
     out.put_u32(0);
 }
 
-pub(crate) fn encode_request(out: &mut Vec<u8>, more: bool, body: &MultipartRequest) -> Result<()> {
+pub(crate) fn encode_request(out: &mut Vec<u8>, more: bool, body: &MultipartRequest) {
     let kind = match body {
         MultipartRequest::FlowDesc(_) => FLOW_DESC,
         MultipartRequest::Aggregate(_) => AGGREGATE,
@@ -104,7 +104,6 @@ pub(crate) fn encode_request(out: &mut Vec<u8>, more: bool, body: &MultipartRequ
         }
         MultipartRequest::Unknown { body, .. } => out.extend_from_slice(body),
     }
-    Ok(())
 }
 
 pub(crate) fn decode_request(reader: &mut Reader<'_>) -> Result<(bool, MultipartRequest)> {

@@ -266,7 +266,7 @@ pub struct TableDesc {
 }
 
 impl TableDesc {
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(self, out: &mut Vec<u8>) {
         out.put_u16(8);
         out.put_u8(self.table);
         out.put_u8(0);
@@ -355,7 +355,7 @@ pub struct BundleControl {
 }
 
 impl BundleControl {
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(self, out: &mut Vec<u8>) {
         out.put_u32(self.bundle_id);
         out.put_u16(self.step as u16);
         out.put_u16(self.flags);

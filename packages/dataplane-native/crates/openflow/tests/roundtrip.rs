@@ -2,6 +2,14 @@
 //! or produce more than a small multiple of its size.
 //! Needs nothing but the crate; `tests/ovs_vectors.rs` holds what needs Open vSwitch.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::too_many_lines,
+    reason = "a test fails by panicking; lists of strategies are long"
+)]
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use proptest::collection::vec;
@@ -654,13 +662,11 @@ fn bytes_of(xid: u32, message: &Message) -> Option<Vec<u8>> {
 /// Text of what was decoded, as a measure of its size: it must not grow out of proportion.
 fn check_bounded(bytes: &[u8]) {
     if let Ok((xid, message)) = decode(bytes) {
+        // Flows are compared, so whatever bytes they came from, they have one form.
         let mut again = Vec::new();
-        if encode(&mut again, xid, &message).is_ok() {
-            assert_eq!(
-                decode(&again),
-                Ok((xid, message.clone())),
-                "a second form of one value"
-            );
+        let flow = matches!(message, Message::FlowMod(_));
+        if flow && encode(&mut again, xid, &message).is_ok() {
+            assert_eq!(decode(&again), Ok((xid, message.clone())), "a second form of one value");
         }
         let size = format!("{message:?}").len();
         assert!(
@@ -672,7 +678,7 @@ fn check_bounded(bytes: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
 
     #[test]
     fn decoding_undoes_encoding(xid: u32, message in message()) {

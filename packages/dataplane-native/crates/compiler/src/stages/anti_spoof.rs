@@ -118,9 +118,9 @@ fn usable(port: &Port, mac: Mac) -> Vec<Usable> {
 }
 
 /// The link-local address that a host makes of its MAC (RFC 4291 2.5.1 and appendix A).
-pub fn link_local([a, b, c, d, e, f]: Mac) -> Ipv6Addr {
+pub fn link_local(mac: Mac) -> Ipv6Addr {
     let high = 0xfe80u128 << 112;
-    let low = u64::from_be_bytes([a ^ 2, b, c, 0xff, 0xfe, d, e, f]);
+    let low = u64::from_be_bytes([mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]]);
     (high | u128::from(low)).into()
 }
 

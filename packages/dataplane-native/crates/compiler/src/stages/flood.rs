@@ -33,7 +33,7 @@ const GROUP_HEADER_BYTES: usize = 64;
 
 /// The way out of the chassis.
 #[derive(Debug)]
-pub enum Exit<'a> {
+pub enum Uplink<'a> {
     /// `peers`: the other chassis.
     Overlay {
         tunnel: &'a Tunnel,
@@ -84,12 +84,12 @@ pub fn network(
     emit: &mut Emit,
     network: &Network,
     ports: &[&Port],
-    exit: &Exit<'_>,
+    uplink: &Uplink<'_>,
 ) -> Result<(), String> {
-    replicate(emit, network, ports, exit, &FLOOD)?;
+    replicate(emit, network, ports, uplink, &FLOOD)?;
     if network.unknown_unicast {
-        replicate(emit, network, ports, exit, &UNKNOWN)?;
-    } else if let Exit::Provider { vlan, patch } = exit {
+        replicate(emit, network, ports, uplink, &UNKNOWN)?;
+    } else if let Uplink::Provider { vlan, patch } = uplink {
         let at = (L2, priority::UNKNOWN);
         let matching = in_network(network.key);
         emit.flow(at, Rule::ProviderOut, matching, provider::out(*vlan, *patch), None);
@@ -101,7 +101,7 @@ fn replicate(
     emit: &mut Emit,
     network: &Network,
     ports: &[&Port],
-    exit: &Exit<'_>,
+    uplink: &Uplink<'_>,
     kind: &Kind,
 ) -> Result<(), String> {
     let mark = kind.unknown.then(|| Action::set_masked(FLAGS, FLAG_UNKNOWN, FLAG_UNKNOWN));
@@ -111,10 +111,10 @@ fn replicate(
 
     let mut out = if here.is_empty() { Vec::from_iter(mark.clone()) } else { here.clone() };
     let marks = out.len();
-    match exit {
-        Exit::None => {}
-        Exit::Provider { vlan, patch } => out.extend(provider::out(*vlan, *patch)),
-        Exit::Overlay { tunnel, peers, own_block } => {
+    match uplink {
+        Uplink::None => {}
+        Uplink::Provider { vlan, patch } => out.extend(provider::out(*vlan, *patch)),
+        Uplink::Overlay { tunnel, peers, own_block } => {
             let buckets = sender_buckets(network, tunnel, peers, *own_block, kind)?;
             if !buckets.is_empty() {
                 out.extend(tunnel::header(tunnel.encap, network.key, kind.egress, false));
@@ -126,7 +126,7 @@ fn replicate(
         let (matching, band) = destinations(network.key, kind);
         emit.flow((L2, band), kind.rule, matching, out, None);
     }
-    arrivals(emit, network, exit, kind, here)
+    arrivals(emit, network, uplink, kind, here)
 }
 
 /// The group of local copies; `None` when no port here gets one.
@@ -175,7 +175,7 @@ fn sender_buckets(
 fn arrivals(
     emit: &mut Emit,
     network: &Network,
-    exit: &Exit<'_>,
+    uplink: &Uplink<'_>,
     kind: &Kind,
     here: Vec<Action>,
 ) -> Result<(), String> {
@@ -197,7 +197,7 @@ fn arrivals(
     if !here.is_empty() {
         emit.flow(at, Rule::TunnelFlood, named(kind.egress), here, None);
     }
-    if let (true, Exit::Overlay { tunnel, peers, own_block }) = (network.relayed, exit) {
+    if let (true, Uplink::Overlay { tunnel, peers, own_block }) = (network.relayed, uplink) {
         let mut buckets = Vec::new();
         let block = peers.iter().filter(|peer| peer.block == *own_block);
         for peer in block.filter(|peer| !kind.unknown || peer.unknown_unicast) {

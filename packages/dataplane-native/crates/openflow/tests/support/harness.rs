@@ -220,7 +220,7 @@ impl Connection {
 
     /// The next message; echo requests are answered.
     pub fn receive(&mut self) -> (u32, Message) {
-        let mut chunk = [0; 65_536];
+        let mut chunk = vec![0; 65_536];
         loop {
             match self.framer.next_message().expect("a decodable message") {
                 Some((xid, Message::EchoRequest(bytes))) => {

@@ -79,7 +79,7 @@ pub fn matches() -> Vec<Match> {
         m().set(Field::CtLabel, v6(3)),
         m().set(Field::EthSrc, MAC)
             .masked(Field::EthDst, [1, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]),
-        m().set(Field::VlanVid, 0x1000_u16 | 100)
+        m().set(Field::VlanVid, 0x1064_u16)
             .set(Field::VlanPcp, 5_u8),
         m().masked(Field::VlanVid, 0x1000_u16, 0x1000_u16),
         m().set(Field::VlanVid, 0_u16),

@@ -1,0 +1,380 @@
+// Plans a change set: from what callers want to rows, with every problem named and everything allocated. Works on the head tables
+// directly and puts them back when the set is refused. Pure: time, ids and randomness come in. Called by store/transactor.ts only.
+//
+//   identify -> deletes -> chassis, networks, subnets -> ports: static parts -> ports: dynamic parts -> checks of the whole
+//
+// The order of changes inside a set has no meaning. It is a generator that yields now and then, so that a set of any size can be
+// run in slices; nobody else may touch the tables meanwhile.
+
+import type { Diagnostic } from "@weft/shared/diagnostics.ts";
+import type { AllocationDraft, Allocator } from "../ipam/allocator.ts";
+import { nameGroup, nameIndex } from "./indexes.ts";
+import type {
+  ChangeIntent,
+  DurableRow,
+  PlanAction,
+  PlanResult,
+  UpsertIntent,
+} from "./intents.ts";
+import { allocatePort } from "./plan-ports.ts";
+import { ObjectProblems, Problems } from "./problems.ts";
+import { describeObject, projectOf, resolve, usersOf } from "./references.ts";
+import type { ChassisRow, DurableTableName, PortRow, RowChange, Rows } from "./rows.ts";
+import type { Tables } from "./tables.ts";
+import { completeChassis } from "./validate-chassis.ts";
+import { clip, completeMeta } from "./validate-meta.ts";
+import { checkNetworkInPlace, completeNetwork } from "./validate-network.ts";
+import type { PortDraft } from "./validate-port.ts";
+import { checkPortInPlace, completePort } from "./validate-port.ts";
+import { checkGatewayInPlace, checkSubnetInPlace, completeSubnet } from "./validate-subnet.ts";
+
+export interface PlanContext {
+  readonly tables: Tables;
+  readonly allocator: Allocator;
+  /** Revision that the set will have. */
+  readonly revision: bigint;
+  readonly nowMs: number;
+  readonly newId: () => string;
+  /** Why a chassis cannot be deleted now, with the way out; undefined = it can. */
+  readonly chassisInUse: (id: string) => string | undefined;
+}
+
+/** The tables hold its changes; undoPlan takes them out again. */
+export interface Plan {
+  readonly results: readonly PlanResult[];
+  /** Empty = the set changes nothing. */
+  readonly changes: readonly RowChange[];
+  readonly draft: AllocationDraft;
+}
+
+export type PlanOutcome =
+  | { readonly ok: true; readonly plan: Plan }
+  | { readonly ok: false; readonly problems: readonly Diagnostic[]; readonly count: number };
+
+/** One change of the set on its way. */
+interface Item {
+  readonly intent: ChangeIntent;
+  readonly table: DurableTableName;
+  readonly id: string;
+  readonly before: DurableRow | undefined;
+  readonly problems: ObjectProblems;
+  after: DurableRow | undefined;
+  port: PortDraft | undefined;
+}
+
+/** Changes between two yields. */
+const SLICE = 64;
+const MAX_USERS_NAMED = 5;
+
+export function* planChanges(
+  context: PlanContext,
+  intents: readonly ChangeIntent[],
+): Generator<void, PlanOutcome> {
+  const problems = new Problems();
+  const draft = context.allocator.begin({ atMs: context.nowMs, revision: context.revision });
+  const items: Item[] = [];
+  const planning = new Planning(context, draft);
+  const seen = new Map<string, string>();
+  for (const [index, intent] of intents.entries()) {
+    const item = identify(context, intent, problems, seen);
+    if (item !== undefined) items.push(item);
+    if (index % SLICE === SLICE - 1) yield;
+  }
+  for (const step of planning.steps()) {
+    for (const [index, item] of items.entries()) {
+      step(item);
+      if (index % SLICE === SLICE - 1) yield;
+    }
+  }
+  const plan: Plan = {
+    results: items.map(resultOf),
+    changes: items.flatMap((item) => changeOf(item) ?? []),
+    draft,
+  };
+  if (problems.count === 0) return { ok: true, plan };
+  undoPlan(context, plan);
+  planning.undoIncomplete(items);
+  return { ok: false, problems: problems.kept, count: problems.count };
+}
+
+/** Puts the tables back to what they were before the plan. */
+export function undoPlan(context: Pick<PlanContext, "tables" | "allocator">, plan: Plan): void {
+  for (const { table, id, before } of plan.changes.toReversed()) {
+    context.tables.put(table, id, before as Rows[typeof table] | undefined);
+  }
+  context.allocator.drop(plan.draft);
+}
+
+/** Finds the object that a change is about. */
+function identify(
+  context: PlanContext,
+  intent: ChangeIntent,
+  all: Problems,
+  seen: Map<string, string>,
+): Item | undefined {
+  const { tables } = context;
+  const found = findBefore(tables, intent);
+  const name = found === undefined ? namedBy(intent) : describeObject(intent.table, found);
+  const problems = new ObjectProblems({ all, object: name, at: intent.at });
+  if (intent.action === "delete" && found === undefined) {
+    const text = `there is no ${intent.table} "${clip(intent.ref)}": check the id, or the name and its project`;
+    problems.add("NOT_FOUND", "id", text);
+    return undefined;
+  }
+  const id = found?.id ?? newIdOf(context, intent);
+  const twin =
+    seen.get(`${intent.table} ${id}`) ??
+    (found === undefined ? seen.get(`${intent.table} name ${name}`) : undefined);
+  if (twin !== undefined) {
+    problems.add("DUPLICATE_CHANGE", "", `the object is changed twice in the set, also by ${twin}`);
+    return undefined;
+  }
+  seen.set(`${intent.table} ${id}`, intent.at);
+  if (found === undefined) seen.set(`${intent.table} name ${name}`, intent.at);
+  return { intent, table: intent.table, id, before: found, problems, after: found, port: undefined };
+}
+
+function findBefore(tables: Tables, intent: ChangeIntent): DurableRow | undefined {
+  if (intent.action === "edit") return tables.get(intent.table, intent.id);
+  if (intent.action === "delete") return resolve(tables, intent.table, intent.ref, intent.project);
+  const { id, project, name } = intent.meta;
+  if (id !== "") return tables.get(intent.table, id);
+  if (name === "") return undefined;
+  const group = nameGroup(projectOf(intent.table, project), name);
+  const named = tables.first(nameIndex(intent.table), group);
+  return named === undefined ? undefined : tables.get(intent.table, named);
+}
+
+function namedBy(intent: ChangeIntent): string {
+  if (intent.action === "upsert") {
+    const { id, project, name } = intent.meta;
+    const text = clip(name === "" ? id : name);
+    if (text === "") return `${intent.table} at ${intent.at}`;
+    return describeObject(intent.table, {
+      id: text,
+      name: text,
+      project: projectOf(intent.table, clip(project)),
+    });
+  }
+  return `${intent.table} ${clip(intent.action === "edit" ? intent.id : intent.ref)}`;
+}
+
+function newIdOf(context: PlanContext, intent: ChangeIntent): string {
+  if (intent.action === "edit") return intent.id;
+  if (intent.action === "upsert" && intent.meta.id !== "") return intent.meta.id;
+  return context.newId();
+}
+
+class Planning {
+  readonly #context: PlanContext;
+  readonly #draft: AllocationDraft;
+
+  constructor(context: PlanContext, draft: AllocationDraft) {
+    this.#context = context;
+    this.#draft = draft;
+  }
+
+  /** Each step is run over all changes before the next one begins. */
+  steps(): readonly ((item: Item) => void)[] {
+    const only =
+      (table: DurableTableName, step: (item: Item) => void) =>
+      (item: Item): void => {
+        if (item.table === table && item.intent.action !== "delete") step(item);
+      };
+    return [
+      (item) => this.#delete(item),
+      only("chassis", (item) => this.#complete(item)),
+      only("network", (item) => this.#complete(item)),
+      only("subnet", (item) => this.#complete(item)),
+      only("port", (item) => this.#complete(item)),
+      only("port", (item) => this.#allocate(item)),
+      (item) => this.#check(item),
+    ];
+  }
+
+  /** Takes out what a refused set left in the tables beyond its changes. */
+  undoIncomplete(items: readonly Item[]): void {
+    for (const item of items) this.#put(item, item.before);
+  }
+
+  #delete(item: Item): void {
+    const { intent, before } = item;
+    if (intent.action !== "delete" || before === undefined) return;
+    this.#put(item, undefined);
+    if (item.table === "chassis") {
+      const reason = this.#context.chassisInUse(item.id);
+      if (reason !== undefined) item.problems.add("IN_USE", "", reason);
+    }
+    const { allocator, tables } = this.#context;
+    if (item.table !== "subnet") {
+      allocator.releaseKey(this.#draft, item.table, (before as { key: number }).key);
+    }
+    if (item.table === "port") {
+      for (const { subnet, ip } of (before as PortRow).fixedIps) {
+        const row = tables.get("subnet", subnet);
+        if (row !== undefined) allocator.releaseAddress(this.#draft, row, ip);
+      }
+    }
+  }
+
+  #complete(item: Item): void {
+    const after = item.intent.action === "edit" ? this.#edit(item) : this.#upsert(item);
+    if (after === undefined) return;
+    if (after.row.id !== item.id) throw new Error(`planned ${after.row.id} instead of ${item.id}`);
+    item.port = after.port;
+    this.#put(item, this.#withKey(item, after.row));
+  }
+
+  #edit(item: Item): { row: DurableRow; port: PortDraft | undefined } | undefined {
+    const { intent } = item;
+    if (intent.action !== "edit") return undefined;
+    const row =
+      intent.table === "port"
+        ? intent.change(item.before as PortRow | undefined)
+        : intent.change(item.before as ChassisRow | undefined);
+    if (row === undefined) {
+      item.problems.add("NOT_FOUND", "", `there is no ${intent.table} ${intent.id}`);
+      return undefined;
+    }
+    const { revision, nowMs } = this.#context;
+    const createdAtMs = item.before?.createdAtMs ?? nowMs;
+    const complete: DurableRow = { ...row, revision, createdAtMs, updatedAtMs: nowMs };
+    const port =
+      intent.table === "port"
+        ? { row: complete as PortRow, slots: (complete as PortRow).fixedIps }
+        : undefined;
+    return { row: complete, port };
+  }
+
+  #upsert(item: Item): { row: DurableRow; port: PortDraft | undefined } | undefined {
+    const intent = item.intent as UpsertIntent;
+    const { tables, revision, nowMs } = this.#context;
+    const { problems, before } = item;
+    const metaContext = { table: item.table, revision, nowMs, newId: () => item.id };
+    const meta = completeMeta(intent.meta, before, metaContext, problems);
+    let row: DurableRow | undefined;
+    let port: PortDraft | undefined;
+    switch (intent.table) {
+      case "network":
+        row = completeNetwork(meta, intent.spec, before as Rows["network"] | undefined, problems);
+        break;
+      case "subnet":
+        row = completeSubnet(
+          tables,
+          meta,
+          intent.spec,
+          before as Rows["subnet"] | undefined,
+          problems,
+        );
+        break;
+      case "chassis":
+        row = completeChassis(meta, intent.spec, before as ChassisRow | undefined, problems);
+        break;
+      case "port":
+        port = completePort(tables, meta, intent.spec, before as PortRow | undefined, problems);
+        row = port?.row;
+        break;
+    }
+    return row === undefined ? undefined : { row, port };
+  }
+
+  /** Draws the key of a new row. */
+  #withKey(item: Item, row: DurableRow): DurableRow {
+    if (item.table === "subnet" || !("key" in row) || row.key !== 0) return row;
+    // A refused set is put back anyway: nothing is drawn for what is wrong already.
+    if (item.problems.count > 0) return row;
+    const key = this.#context.allocator.drawKey(this.#draft, item.table);
+    if (key !== undefined) return { ...row, key };
+    item.problems.add(
+      "EXHAUSTED",
+      "",
+      `no ${item.table} key is left: delete ${item.table}s that are not needed, or wait until all agents have heard of those deleted`,
+    );
+    return row;
+  }
+
+  #allocate(item: Item): void {
+    const { port, problems } = item;
+    if (port === undefined || problems.count > 0) return;
+    const { allocator, tables } = this.#context;
+    const current = item.after as PortRow;
+    const row = allocatePort({ allocator, draft: this.#draft, tables, row: current, port, problems });
+    this.#put(item, row);
+    const kept = new Set(row.fixedIps.map((fixed) => fixed.ip));
+    for (const { subnet, ip } of (item.before as PortRow | undefined)?.fixedIps ?? []) {
+      const subnetRow = kept.has(ip) ? undefined : tables.get("subnet", subnet);
+      if (subnetRow !== undefined) allocator.releaseAddress(this.#draft, subnetRow, ip);
+    }
+  }
+
+  #check(item: Item): void {
+    const { tables } = this.#context;
+    const { problems, after, before } = item;
+    if (item.intent.action === "delete" && before !== undefined) {
+      const { users, count } = usersOf(tables, item.table, before, MAX_USERS_NAMED);
+      if (count === 0) return;
+      const more = count > users.length ? ` and ${count - users.length} more` : "";
+      const text = `in use by ${users.join(", ")}${more}: delete them first or in the same set`;
+      problems.add("IN_USE", "", text);
+      return;
+    }
+    if (after === undefined) return;
+    if (before !== undefined && isSame(before, after)) {
+      this.#put(item, before);
+      return;
+    }
+    this.#checkName(item, after);
+    if (item.table === "network") checkNetworkInPlace(tables, after as Rows["network"], problems);
+    if (item.table === "port") checkPortInPlace(tables, after as PortRow, problems);
+    if (item.table === "subnet") {
+      checkSubnetInPlace(tables, after as Rows["subnet"], problems);
+      checkGatewayInPlace(tables, after as Rows["subnet"], problems);
+    }
+  }
+
+  #checkName(item: Item, after: DurableRow): void {
+    const { tables } = this.#context;
+    const group = nameGroup(after.project, after.name);
+    for (const id of tables.members(nameIndex(item.table), group)) {
+      if (id === after.id) continue;
+      const where = after.project === "" ? "" : ` in project ${after.project}`;
+      const text = `the name "${after.name}" belongs to ${item.table} ${id}${where}: choose another, or name that id to change it`;
+      item.problems.add("DUPLICATE_NAME", "meta.name", text);
+      return;
+    }
+  }
+
+  #put(item: Item, row: DurableRow | undefined): void {
+    item.after = row;
+    this.#context.tables.put(item.table, item.id, row as Rows[DurableTableName] | undefined);
+  }
+}
+
+/** True when nothing but the time of the change differs. */
+function isSame(before: DurableRow, after: DurableRow): boolean {
+  const { revision: _r1, updatedAtMs: _u1, ...a } = before;
+  const { revision: _r2, updatedAtMs: _u2, ...b } = after;
+  const keys = Object.keys(a) as (keyof typeof a)[];
+  return keys.every((key) => a[key] === b[key] || JSON.stringify(a[key]) === JSON.stringify(b[key]));
+}
+
+function actionOf(item: Item): PlanAction {
+  if (item.after === undefined) return "deleted";
+  if (item.before === undefined) return "created";
+  return item.after === item.before ? "unchanged" : "updated";
+}
+
+function resultOf(item: Item): PlanResult {
+  const row = item.after ?? item.before;
+  if (row === undefined) {
+    // Only in a set that is refused: a change that came to nothing.
+    return { action: "unchanged", table: item.table, row: { id: item.id } as DurableRow };
+  }
+  return { action: actionOf(item), table: item.table, row };
+}
+
+function changeOf(item: Item): RowChange | undefined {
+  if (item.after === item.before) return undefined;
+  const { table, id, before, after } = item;
+  return { table, id, before, after } as RowChange;
+}

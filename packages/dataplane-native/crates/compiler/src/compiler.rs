@@ -1,0 +1,354 @@
+//! `Compiler`: applies batches, runs the units that read what changed, and keeps what each of them wants.
+//! It knows no networking; units and stages do. The engine owns one and calls it from its thread.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use weft_instructions::v1::EngineBatch;
+use weft_openflow::{Flow, Group, Meter};
+
+use crate::cookie::{self, Object};
+use crate::diff::{self, Delta};
+use crate::emit::Output;
+use crate::flow_set::{Before, FlowSet};
+use crate::key::Key;
+use crate::model::{self, Body};
+use crate::pipeline;
+use crate::services::ServiceTable;
+use crate::tables::{Dep, Reader, Row, Tables};
+use crate::units;
+
+/// What one instruction compiled to.
+#[derive(Debug, Default)]
+struct Unit {
+    output: Output,
+    deps: Vec<Dep>,
+    /// Why it has no output.
+    failure: Option<String>,
+    /// Its flows are in the set: nobody with a lower key wants one of them.
+    accepted: bool,
+}
+
+/// Instructions and everything that follows from them.
+#[derive(Debug)]
+pub struct Compiler {
+    tables: Tables,
+    units: HashMap<Key, Unit>,
+    readers: HashMap<Dep, BTreeSet<Key>>,
+    set: FlowSet,
+    groups: BTreeMap<u32, Arc<Group>>,
+    meters: BTreeMap<u32, Meter>,
+    failures: BTreeMap<Key, String>,
+}
+
+/// What is known of a flow by its cookie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// Table number and name.
+    pub table: u8,
+    pub table_name: &'static str,
+    pub object: Object,
+    /// Keys of the instructions that the object has here; empty when they have gone.
+    pub keys: Vec<String>,
+    pub rule: &'static str,
+}
+
+/// Groups and meters that units lost and got during a batch.
+#[derive(Default)]
+struct Numbered {
+    gone: Vec<Output>,
+    come: BTreeSet<Key>,
+}
+
+impl Default for Compiler {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Compiler {
+    /// Without instructions: the flows of the pipeline alone.
+    pub fn new() -> Self {
+        let mut set = FlowSet::default();
+        let output = units::pipeline();
+        let mut before = Before::new();
+        for flow in &output.flows {
+            set.want(&Key::Pipeline, flow, &mut before);
+        }
+        set.accept(&Key::Pipeline, &output.flows, true, &mut before);
+        let unit = Unit { output, accepted: true, ..Unit::default() };
+        Self {
+            tables: Tables::default(),
+            units: HashMap::from([(Key::Pipeline, unit)]),
+            readers: HashMap::new(),
+            set,
+            groups: BTreeMap::new(),
+            meters: BTreeMap::new(),
+            failures: BTreeMap::new(),
+        }
+    }
+
+    /// Applies a batch as a whole: dropped scopes first, then deletes, then upserts; of several upserts of
+    /// one key the last counts. What cannot be decoded or compiled fails alone and has no flow.
+    pub fn apply(&mut self, batch: &EngineBatch) -> Delta {
+        let mut changes: BTreeMap<Key, Option<Row>> = BTreeMap::new();
+        if !batch.drop_scopes.is_empty() {
+            let dropped = |key: &&Key| batch.drop_scopes.iter().any(|scope| key.in_scope(scope));
+            changes.extend(self.tables.keys().filter(dropped).map(|key| (key.clone(), None)));
+        }
+        changes.extend(batch.deletes.iter().map(|name| (Key::parse(name), None)));
+        for upsert in &batch.upserts {
+            let key = Key::parse(&upsert.key);
+            let body = model::decode(&key, &upsert.body);
+            changes.insert(key, Some(Row { name: upsert.key.as_str().into(), body }));
+        }
+        let mut dirty = BTreeSet::new();
+        for (key, row) in changes {
+            for dep in self.tables.put(&key, row) {
+                dirty.extend(self.readers.get(&dep).into_iter().flatten().cloned());
+                dirty.insert(key.clone());
+            }
+        }
+        self.run(dirty)
+    }
+
+    /// Runs units again and settles who has which flow.
+    fn run(&mut self, dirty: BTreeSet<Key>) -> Delta {
+        let mut before = Before::new();
+        let mut numbered = Numbered::default();
+        let mut unsettled = BTreeSet::new();
+        let mut failures_changed = false;
+        for key in dirty {
+            if self.recompile(&key, &mut before, &mut numbered, &mut unsettled) {
+                unsettled.insert(key);
+            }
+        }
+        // Lowest key first; settling one can only unsettle higher ones.
+        while let Some(key) = unsettled.pop_first() {
+            let (rivals, changed) = self.settle(&key, &mut before, &mut numbered);
+            unsettled.extend(rivals);
+            failures_changed |= changed;
+        }
+        let (groups, meters) = self.renumber(numbered);
+        Delta { flows: diff::flows(before, &self.set), groups, meters, failures_changed }
+    }
+
+    /// Compiles one key anew; true when anything of its unit differs.
+    fn recompile(
+        &mut self,
+        key: &Key,
+        before: &mut Before,
+        numbered: &mut Numbered,
+        unsettled: &mut BTreeSet<Key>,
+    ) -> bool {
+        let fresh = self.compile(key);
+        let old = self.units.remove(key).unwrap_or_default();
+        self.register(key, &old.deps, &fresh.deps);
+        if old.output == fresh.output && old.failure == fresh.failure && old.accepted {
+            self.units.insert(key.clone(), Unit { deps: fresh.deps, ..old });
+            return false;
+        }
+        unsettled.extend(self.set.rivals(key, &old.output.flows));
+        for flow in &old.output.flows {
+            self.set.unwant(key, flow, before);
+        }
+        if old.accepted {
+            numbered.gone.push(old.output);
+        }
+        for flow in &fresh.output.flows {
+            self.set.want(key, flow, before);
+        }
+        if self.tables.get(key).is_some() {
+            self.units.insert(key.clone(), fresh);
+        }
+        true
+    }
+
+    /// Runs the unit of a key; a key without instruction gives an empty one.
+    fn compile(&self, key: &Key) -> Unit {
+        let reader = Reader::new(&self.tables);
+        let result = match self.tables.get(key).map(|row| &row.body) {
+            Some(Ok(body)) => units::compile(key, body, &reader),
+            Some(Err(reason)) => Err(reason.clone()),
+            None => Ok(Output::default()),
+        };
+        let deps = reader.into_deps();
+        match result {
+            Ok(output) => Unit { output, deps, ..Unit::default() },
+            Err(reason) => Unit { deps, failure: Some(reason), ..Unit::default() },
+        }
+    }
+
+    fn register(&mut self, key: &Key, old: &[Dep], new: &[Dep]) {
+        if old == new {
+            return;
+        }
+        for dep in old {
+            if let Some(readers) = self.readers.get_mut(dep) {
+                readers.remove(key);
+                if readers.is_empty() {
+                    self.readers.remove(dep);
+                }
+            }
+        }
+        for dep in new {
+            self.readers.entry(dep.clone()).or_default().insert(key.clone());
+        }
+    }
+
+    /// Decides whether a unit has its flows; answers who has to be looked at again because of it, and
+    /// whether a failure came, went or changed.
+    fn settle(
+        &mut self,
+        key: &Key,
+        before: &mut Before,
+        numbered: &mut Numbered,
+    ) -> (BTreeSet<Key>, bool) {
+        let Some(unit) = self.units.get_mut(key) else {
+            return (BTreeSet::new(), self.failures.remove(key).is_some());
+        };
+        let beaten = self.set.beaten_by(key, &unit.output.flows);
+        let conflict = beaten.map(|(winner, flow)| conflict(&self.tables, winner, flow));
+        let failure = unit.failure.clone().or(conflict);
+        let accepted = failure.is_none();
+        let rivals = if accepted == unit.accepted {
+            BTreeSet::new()
+        } else {
+            unit.accepted = accepted;
+            if accepted {
+                numbered.come.insert(key.clone());
+            } else {
+                numbered.come.remove(key);
+                numbered.gone.push(unit.output.clone());
+            }
+            self.set.accept(key, &unit.output.flows, accepted, before)
+        };
+        let changed = match failure {
+            Some(reason) => {
+                self.failures.insert(key.clone(), reason.clone()) != Some(reason)
+            }
+            None => self.failures.remove(key).is_some(),
+        };
+        (rivals, changed)
+    }
+
+    /// Brings groups and meters up to date: what went first, since a number may go from unit to unit.
+    fn renumber(
+        &mut self,
+        numbered: Numbered,
+    ) -> (diff::Changes<Arc<Group>>, diff::Changes<Meter>) {
+        let mut groups = BTreeMap::new();
+        let mut meters = BTreeMap::new();
+        for output in numbered.gone {
+            for group in output.groups {
+                let old = self.groups.remove(&group.id);
+                groups.entry(group.id).or_insert(old);
+            }
+            for meter in output.meters {
+                let old = self.meters.remove(&meter.id);
+                meters.entry(meter.id).or_insert(old);
+            }
+        }
+        let come = numbered.come.iter().filter_map(|key| self.units.get(key));
+        for output in come.map(|unit| &unit.output) {
+            for group in &output.groups {
+                let old = self.groups.insert(group.id, group.clone());
+                groups.entry(group.id).or_insert(old);
+            }
+            for meter in &output.meters {
+                let old = self.meters.insert(meter.id, meter.clone());
+                meters.entry(meter.id).or_insert(old);
+            }
+        }
+        (diff::numbered(groups, &self.groups), diff::numbered(meters, &self.meters))
+    }
+
+    /// All instructions that fail now: key and reason.
+    pub fn failures(&self) -> BTreeMap<&str, &str> {
+        let named = |(key, reason)| Some((name_of(&self.tables, key)?, String::as_str(reason)));
+        self.failures.iter().filter_map(named).collect()
+    }
+
+    /// All flows that belong in the switch.
+    pub fn flow_set(&self) -> &FlowSet {
+        &self.set
+    }
+
+    /// All groups that belong in the switch, by number.
+    pub fn groups(&self) -> impl Iterator<Item = &Arc<Group>> {
+        self.groups.values()
+    }
+
+    /// All meters that belong in the switch, by number.
+    pub fn meters(&self) -> impl Iterator<Item = &Meter> {
+        self.meters.values()
+    }
+
+    /// What packet services need to know of ports and addresses.
+    pub fn service_table(&self) -> ServiceTable<'_> {
+        ServiceTable::new(&self.tables)
+    }
+
+    /// Who and what is behind a cookie; `None` when it is not one of ours.
+    pub fn explain(&self, cookie: u64) -> Option<Explanation> {
+        let (table, object, rule) = cookie::decode(cookie)?;
+        let table_name = pipeline::name(table)?;
+        let keys = self.keys_of(object);
+        let keys = keys.iter().filter_map(|key| name_of(&self.tables, key)).map(str::to_owned);
+        Some(Explanation { table, table_name, object, keys: keys.collect(), rule: rule.text() })
+    }
+
+    fn keys_of(&self, object: Object) -> Vec<Key> {
+        let of_port = |port: u32| self.tables.keys_of_port(port);
+        match object {
+            Object::Pipeline => Vec::new(),
+            Object::Network(key) => vec![Key::Network(key)],
+            Object::Port(key) => vec![Key::Port(key)],
+            Object::Chassis(key) => vec![Key::Fence(key)],
+            Object::Location(port) => {
+                let keys = of_port(port).into_iter();
+                keys.filter(|key| matches!(key, Key::Location(..))).collect()
+            }
+            Object::Address(port) => {
+                let keys = of_port(port).into_iter();
+                keys.filter(|key| matches!(key, Key::Address(..))).collect()
+            }
+        }
+    }
+
+    /// The flows that are there because of a port: as a local one, as one elsewhere, and for addresses
+    /// that it owns. Sorted by table and, within one, highest priority first.
+    pub fn flows_of_port(&self, port_key: u32) -> Vec<Arc<Flow>> {
+        let keys = self.tables.keys_of_port(port_key);
+        let units = keys.iter().filter_map(|key| self.units.get(key));
+        let units = units.filter(|unit| unit.accepted);
+        let mut flows: Vec<_> = units.flat_map(|unit| unit.output.flows.iter().cloned()).collect();
+        flows.sort_by(|a, b| {
+            let order = a.table.cmp(&b.table).then(b.priority.cmp(&a.priority));
+            order.then_with(|| a.matching.cmp(&b.matching))
+        });
+        flows
+    }
+
+    /// Our own chassis key, once central has told.
+    pub fn chassis_key(&self) -> Option<u32> {
+        match self.tables.get(&Key::Config).map(|row| &row.body) {
+            Some(Ok(Body::Config { chassis_key })) => Some(*chassis_key),
+            _ => None,
+        }
+    }
+}
+
+fn name_of<'a>(tables: &'a Tables, key: &Key) -> Option<&'a str> {
+    tables.get(key).map(|row| &*row.name)
+}
+
+fn conflict(tables: &Tables, winner: &Key, flow: &Flow) -> String {
+    format!(
+        "{} already has the flow table={},priority={},{}: change the MAC, address or port of one of them",
+        name_of(tables, winner).unwrap_or("the pipeline"),
+        flow.table,
+        flow.priority,
+        flow.matching
+    )
+}
