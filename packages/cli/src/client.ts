@@ -1,11 +1,8 @@
-// The connection of one command to central: the three services over one channel, closed at the end.
+// The connection of one command to central: its services over one channel, closed at the end.
 // Calls fail at once when central cannot be reached. Knows no command.
-import type { CallOptions, ClientUnaryCall, Metadata, ServiceError } from "@grpc/grpc-js";
 import { NorthboundServiceClient } from "@weft/shared/gen/weft/v1/northbound.ts";
-import {
-  AdminServiceClient,
-  OrchestrationServiceClient,
-} from "@weft/shared/gen/weft/v1/orchestration.ts";
+import { AdminServiceClient } from "@weft/shared/gen/weft/v1/orchestration.ts";
+import type { UnaryMethod } from "@weft/shared/grpc.ts";
 import { channelOptions, maxNorthboundBytes, unary } from "@weft/shared/grpc.ts";
 import { plaintextChannelCredentials, tlsFilesIn, TlsStore } from "@weft/shared/tls.ts";
 import type { Environment, Settings } from "./settings.ts";
@@ -13,19 +10,14 @@ import { findTlsDir } from "./settings.ts";
 
 export const defaultDeadlineMs = 30_000;
 
-type Invoke<Response> = (
-  metadata: Metadata,
-  options: Partial<CallOptions>,
-  callback: (error: ServiceError | null, response: Response) => void,
-) => ClientUnaryCall;
-
 export class Connection implements AsyncDisposable {
   readonly northbound: NorthboundServiceClient;
-  readonly orchestration: OrchestrationServiceClient;
   readonly admin: AdminServiceClient;
   readonly #tls: TlsStore | null;
+  readonly #signal: AbortSignal;
 
-  constructor(settings: Settings, env: Environment) {
+  constructor(settings: Settings, env: Environment, signal: AbortSignal) {
+    this.#signal = signal;
     this.#tls = settings.plaintext
       ? null
       : new TlsStore({ files: tlsFilesIn(findTlsDir(settings, env)), logger: silent });
@@ -33,15 +25,24 @@ export class Connection implements AsyncDisposable {
       this.#tls?.channelCredentials() ?? plaintextChannelCredentials(settings.server);
     const options = channelOptions({ maxMessageBytes: maxNorthboundBytes });
     this.northbound = new NorthboundServiceClient(settings.server, credentials, options);
-    const channelOverride = this.northbound.getChannel();
-    const shared = { ...options, channelOverride };
-    this.orchestration = new OrchestrationServiceClient(settings.server, credentials, shared);
-    this.admin = new AdminServiceClient(settings.server, credentials, shared);
+    this.admin = new AdminServiceClient(settings.server, credentials, {
+      ...options,
+      channelOverride: this.northbound.getChannel(),
+    });
   }
 
-  /** One unary call; rejects with RpcError. */
-  call<Response>(invoke: Invoke<Response>, deadlineMs = defaultDeadlineMs): Promise<Response> {
-    return unary(invoke, { deadlineMs, waitForReady: false });
+  /** One unary call; rejects with RpcError: `call(AdminServiceService.backup, request)`. */
+  call<Request, Response>(
+    method: UnaryMethod<Request, Response>,
+    request: Request,
+    deadlineMs = defaultDeadlineMs,
+  ): Promise<Response> {
+    // Any client of the channel carries the calls of all services.
+    return unary(this.northbound, method, request, {
+      deadlineMs,
+      waitForReady: false,
+      signal: this.#signal,
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -44,7 +44,7 @@ export class Context {
   /** Runs `work` with a connection to central. */
   async session(command: Command, work: (session: Session) => Promise<void>): Promise<void> {
     const settings = this.settings(command);
-    await using connection = new Connection(settings, this.env);
+    await using connection = new Connection(settings, this.env, this.signal);
     const out = this.outputOptions(command, settings);
     await work({ connection, settings, out, terminal: this.terminal });
   }

@@ -12,6 +12,7 @@ export const exitCodes = {
   deadline: 4,
   notFound: 5,
   bug: 70,
+  interrupted: 130,
 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
@@ -23,6 +24,7 @@ export const exitCodeTexts: readonly (readonly [ExitCode, string])[] = [
   [exitCodes.deadline, "the wait ended before the state was reached; what was committed stands"],
   [exitCodes.notFound, "the object does not exist"],
   [exitCodes.bug, "a bug in weft or in central; please report what is printed"],
+  [exitCodes.interrupted, "ended by Ctrl-C; what was sent before may still happen"],
 ];
 
 /** An end of the command that is not a bug; `lines` are printed each after `error: `. */
@@ -42,22 +44,19 @@ export class CliError extends WeftError {
   }
 }
 
+const exitCodesOfRpc: ReadonlyMap<Code, ExitCode> = new Map([
+  [Code.UNAVAILABLE, exitCodes.unreachable],
+  [Code.DEADLINE_EXCEEDED, exitCodes.unreachable],
+  [Code.CANCELLED, exitCodes.unreachable],
+  [Code.NOT_FOUND, exitCodes.notFound],
+  [Code.INTERNAL, exitCodes.bug],
+  [Code.UNKNOWN, exitCodes.bug],
+  [Code.DATA_LOSS, exitCodes.bug],
+]);
+
 /** The exit code for an RPC that failed outside of a wait. */
 export function exitCodeOfRpc(error: RpcError): ExitCode {
-  switch (error.code) {
-    case Code.UNAVAILABLE:
-    case Code.DEADLINE_EXCEEDED:
-    case Code.CANCELLED:
-      return exitCodes.unreachable;
-    case Code.NOT_FOUND:
-      return exitCodes.notFound;
-    case Code.INTERNAL:
-    case Code.UNKNOWN:
-    case Code.DATA_LOSS:
-      return exitCodes.bug;
-    default:
-      return exitCodes.refused;
-  }
+  return exitCodesOfRpc.get(error.code) ?? exitCodes.refused;
 }
 
 /** The exit code and the lines to print for anything that ended the command. */

@@ -318,9 +318,18 @@ export function documentOf(object: WeftObject): ObjectDocument | undefined {
   return undefined;
 }
 
+/** The first of these metadata fields that is there; "" if none is. */
+export function metaText(document: ObjectDocument | undefined, ...keys: readonly string[]): string {
+  for (const key of keys) {
+    const value = document?.metadata[key];
+    if (typeof value === "string") return value;
+  }
+  return "";
+}
+
 /** `port web-1`, for messages. */
 export function objectTitle(document: ObjectDocument): string {
-  return `${document.kind.toLowerCase()} ${String(document.metadata["name"] ?? document.metadata["id"] ?? "?")}`;
+  return `${document.kind.toLowerCase()} ${metaText(document, "name", "id")}`;
 }
 
 function metadataOf(meta: Meta | undefined): PlainObject {

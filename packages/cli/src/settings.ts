@@ -46,7 +46,14 @@ export function loadSettings(flags: SettingsFlags, env: Environment): Settings {
     // Other WEFT_ variables belong to central and the agent.
     env: Object.fromEntries(variables.map((name) => [name, env[name]])),
     envPrefix: "WEFT_",
-    flags: { ...flags },
+    // Only these: `flags` also holds the options of the command itself.
+    flags: {
+      server: flags.server,
+      tlsDir: flags.tlsDir,
+      plaintext: flags.plaintext,
+      project: flags.project,
+      output: flags.output,
+    },
     flagNames: { tlsDir: "--tls-dir", output: "--output" },
   });
 }

@@ -26,5 +26,6 @@ test("suggestions", () => {
   const known = ["network", "fixedIps", "adminDown"];
   expect(nearestWord("netwrok", known)).toBe("network");
   expect(nearestWord("fixed_ips", known)).toBe("fixedIps");
+  expect(nearestWord("Prot", ["Network", "Port"])).toBe("Port");
   expect(nearestWord("colour", known)).toBeUndefined();
 });

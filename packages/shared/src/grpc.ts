@@ -1,7 +1,7 @@
 // The transport around the generated gRPC clients: channel options, deadlines, unary calls as
 // promises, and errors with their field violations. Knows no service. Called by the CLI, the agent
 // and central's servers (for the options only).
-import type { CallOptions, ClientUnaryCall, ServiceError } from "@grpc/grpc-js";
+import type { Client, ServiceError } from "@grpc/grpc-js";
 import { Metadata, status as Code } from "@grpc/grpc-js";
 import type { Diagnostic } from "./diagnostics.ts";
 import { renderDiagnostic } from "./diagnostics.ts";
@@ -109,28 +109,41 @@ export function refusal(
   return { code, details: message, metadata };
 }
 
+/** A unary method of a generated service definition, such as NorthboundServiceService.get. */
+export interface UnaryMethod<Request, Response> {
+  path: string;
+  requestStream: false;
+  responseStream: false;
+  requestSerialize: (value: Request) => Buffer;
+  responseDeserialize: (bytes: Buffer) => Response;
+}
+
 /**
- * One unary call as a promise: `unary((...rest) => client.get(request, ...rest), {deadlineMs})`.
- * `deadlineMs` counts from now and includes connecting. Rejects with RpcError only.
+ * One unary call as a promise: `unary(client, NorthboundServiceService.get, request, {deadlineMs})`;
+ * any client of the channel will do. `deadlineMs` counts from now and includes connecting;
+ * `waitForReady` (default) connects until then, else the call fails as soon as connecting does.
+ * Rejects with RpcError only.
  */
-export function unary<Response>(
-  invoke: (
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: Response) => void,
-  ) => ClientUnaryCall,
+export function unary<Request, Response>(
+  client: Client,
+  method: UnaryMethod<Request, Response>,
+  request: Request,
   options: { deadlineMs: number; waitForReady?: boolean; signal?: AbortSignal },
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
     const cancel = (): void => call.cancel();
-    const call = invoke(
+    const call = client.makeUnaryRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      request,
       callMetadata({ waitForReady: options.waitForReady ?? true }),
-      // grpc-js takes a time of day here; a deadline in the future is all that it is used for.
+      // grpc-js takes a time of day here; only the distance from now matters.
       { deadline: new Date(performance.timeOrigin + performance.now() + options.deadlineMs) },
       (error, response) => {
         options.signal?.removeEventListener("abort", cancel);
-        if (error === null) resolve(response);
-        else reject(rpcError(error));
+        if (error !== null) reject(rpcError(error));
+        else if (response !== undefined) resolve(response);
       },
     );
     options.signal?.addEventListener("abort", cancel, { once: true });

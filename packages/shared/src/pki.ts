@@ -2,7 +2,7 @@
 // whole or not at all. Writes only below the directory it is given. Called by `weft pki`, tests, demo.
 //
 //   DIR/ca.crt ca.key                       the authority
-//   DIR/<identity with - for :>/            what one process needs, ready for --tls-dir:
+//   DIR/<identity>/                         what one process needs, ready for --tls-dir:
 //       ca.crt tls.crt tls.key
 //
 // The subject's common name is the identity: `central`, `chassis:<name>` or `operator:<name>`. Only
@@ -147,7 +147,7 @@ export async function issue(dir: string, options: IssueOptions): Promise<IssuedF
     },
     webcrypto,
   );
-  const out = options.outDir ?? join(dir, options.identity.replace(":", "-"));
+  const out = options.outDir ?? join(dir, options.identity);
   await mkdir(out, { recursive: true, mode: 0o700 });
   const files = {
     dir: out,

@@ -5,7 +5,12 @@ import { join } from "node:path";
 import type { sendUnaryData, ServerUnaryCall } from "@grpc/grpc-js";
 import { Server, status as Code } from "@grpc/grpc-js";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { GetRequest, GetResponse, NorthboundServiceClient } from "./gen/weft/v1/northbound.ts";
+import {
+  GetRequest,
+  GetResponse,
+  NorthboundServiceClient,
+  NorthboundServiceService,
+} from "./gen/weft/v1/northbound.ts";
 import { channelOptions, refusal, RpcError, serverOptions, unary } from "./grpc.ts";
 import { initCa, issue } from "./pki.ts";
 import type { IssuedFiles } from "./pki.ts";
@@ -95,7 +100,7 @@ async function whoAmI(
   const client = new NorthboundServiceClient(address, using, channelOptions(limits));
   try {
     const request = { ref: undefined, atRevision: 0n };
-    await unary((...rest) => client.get(request, ...rest), { deadlineMs, waitForReady: false });
+    await unary(client, NorthboundServiceService.get, request, { deadlineMs, waitForReady: false });
   } catch (error) {
     if (error instanceof RpcError) return error;
     throw error;

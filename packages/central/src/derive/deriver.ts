@@ -12,7 +12,8 @@ import type { DerivedName, DerivedTable, RowReader } from "./spec.ts";
 export interface DerivedInstruction {
   readonly scope: string;
   readonly key: string;
-  /** Encoded InstructionBody; undefined = absent now. */
+  /** Encoded InstructionBody; undefined = absent. */
+  readonly before: Buffer | undefined;
   readonly body: Buffer | undefined;
 }
 
@@ -74,7 +75,7 @@ export function createDeriver(options: {
   let instructions: DerivedInstruction[] = [];
   let subscriptions: DerivedSubscription[] = [];
 
-  function onChange(table: DerivedName, key: string, _before: unknown, after: unknown): void {
+  function onChange(table: DerivedName, key: string, before: unknown, after: unknown): void {
     if (INTERMEDIATE.has(table)) return;
     if (table === "subscription") {
       const space = key.indexOf(" ");
@@ -86,7 +87,7 @@ export function createDeriver(options: {
     const scope = scopeOf(key);
     const body = after as Buffer | undefined;
     interest.setInstruction(scope, key, body);
-    instructions.push({ scope, key, body });
+    instructions.push({ scope, key, before: before as Buffer | undefined, body });
   }
 
   const engine = new Engine({

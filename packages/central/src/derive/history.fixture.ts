@@ -193,7 +193,7 @@ const whole: RowEdit[] = [
 /** Steps of one to eight edits. */
 export const history: fc.Arbitrary<RowEdit[][]> = fc
   .tuple(
-    fc.oneof({ weight: 4, arbitrary: fc.constant(whole) }, { weight: 1, arbitrary: fc.constant([]) }),
+    fc.oneof({ weight: 4, arbitrary: fc.constant(whole) }, { weight: 1, arbitrary: fc.constant<RowEdit[]>([]) }),
     fc.array(fc.array(edit, { minLength: 1, maxLength: 8 }), {
       minLength: 1,
       maxLength: 25,

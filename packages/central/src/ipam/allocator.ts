@@ -159,11 +159,20 @@ export class Allocator {
     }
   }
 
-  /** After sets failed to become durable and the tables were put back: nothing may be lost from the pools. */
-  rewind(freed: readonly FreedValue[]): void {
-    for (const space of Object.keys(keyRanges) as KeySpace[]) this.#keys[space].rewind();
-    for (const pool of this.#pools.values()) pool.rewind();
-    this.restore(freed);
+  /** Everything in quarantine, oldest first in each space: for a new allocator to begin from. */
+  freedValues(): FreedValue[] {
+    const freed: FreedValue[] = [];
+    for (const space of Object.keys(keyRanges) as KeySpace[]) {
+      for (const [key, release] of this.#keys[space].quarantined) {
+        freed.push({ space, value: String(key), ...release });
+      }
+    }
+    for (const [subnet, pool] of this.#pools) {
+      for (const [value, release] of pool.quarantined) {
+        freed.push({ space: addressSpace(subnet), value, ...release });
+      }
+    }
+    return freed;
   }
 
   /** Takes in what the store keeps of releases. */

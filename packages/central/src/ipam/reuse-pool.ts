@@ -88,11 +88,6 @@ export class ReusePool<V> {
     this.#quarantine = new Map(all);
   }
 
-  /** Forgets where never used values begin: they are found again. For after a commit that failed. */
-  rewind(): void {
-    this.#cursor = 0n;
-  }
-
   /** Bounds the quarantine: forgets the oldest that are `done` while there are more than `max`. */
   trim(max: number, done: (release: Release) => boolean): void {
     if (this.#quarantine.size <= max) return;
@@ -101,7 +96,7 @@ export class ReusePool<V> {
       this.#quarantine.delete(value);
     }
     // What is forgotten counts as never used again, and the cursor may be past it.
-    this.rewind();
+    this.#cursor = 0n;
   }
 
   #drawNew(draft: PoolDraft<V>): V | undefined {

@@ -194,13 +194,16 @@ export class Model extends Tables {
     return this.#revision;
   }
 
-  /** Makes a batch visible and tells everybody who listens, in order of their registration. */
-  publish(batch: Batch): void {
+  /**
+   * Makes a batch visible and tells everybody who listens. A large one comes in several parts; the revision is that of the model
+   * with the last one.
+   */
+  publish(batch: Batch, { isLast }: { isLast: boolean } = { isLast: true }): void {
     if (batch.revision < this.#revision) {
       throw new Error(`batch of revision ${batch.revision} after ${this.#revision}`);
     }
     this.apply(batch.changes);
-    this.#revision = batch.revision;
+    if (isLast) this.#revision = batch.revision;
     for (const listener of this.#listeners) listener(batch);
   }
 

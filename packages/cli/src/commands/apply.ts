@@ -1,5 +1,7 @@
 // weft apply: documents -> one ChangeSet; shows what happened to each object, and waits if asked.
 // What central refuses is shown at its line in the file.
+import { NorthboundServiceService } from "@weft/shared/gen/weft/v1/northbound.ts";
+import { AdminServiceService } from "@weft/shared/gen/weft/v1/orchestration.ts";
 import { readFile, stat } from "node:fs/promises";
 import type { ApplyResponse, Change, ChangeResult } from "@weft/shared/gen/weft/v1/northbound.ts";
 import { ChangeAction, WaitLevel } from "@weft/shared/gen/weft/v1/northbound.ts";
@@ -11,7 +13,7 @@ import { parseDuration, parseWhole } from "../context.ts";
 import type { SourcedObject } from "../documents.ts";
 import { locateViolation, parseDocuments } from "../documents.ts";
 import { CliError, exitCodeOfRpc, exitCodes } from "../exit-codes.ts";
-import { documentOf, numberOf, wordOf } from "../kinds.ts";
+import { documentOf, metaText, numberOf, wordOf } from "../kinds.ts";
 import { writeValue } from "../render/output.ts";
 import { renderTable } from "../render/table.ts";
 import type { Terminal } from "../terminal.ts";
@@ -110,7 +112,8 @@ export async function applyChanges(
   using _ticker = wait && terminal.showsProgress ? showProgress(connection, progress) : null;
   try {
     return await connection.call(
-      (...rest) => connection.northbound.apply(request, ...rest),
+      NorthboundServiceService.apply,
+      request,
       answerMs + (wait ? waitMs : 0),
     );
   } catch (error) {
@@ -145,10 +148,7 @@ function showProgress(connection: Connection, line: StatusLine): Disposable {
   const ask = async (): Promise<void> => {
     asking = true;
     try {
-      const { chassis } = await connection.call(
-        (...rest) => connection.admin.getStatus({}, ...rest),
-        5_000,
-      );
+      const { chassis } = await connection.call(AdminServiceService.getStatus, {}, 5_000);
       const busy = chassis.filter(({ status }) => (status?.pending ?? 0) > 0).length;
       note = `, ${busy} of ${chassis.length} chassis have changes on their way`;
     } catch {
@@ -199,12 +199,11 @@ interface ResultLine {
 
 function resultOf(result: ChangeResult): ResultLine {
   const document = result.object === undefined ? undefined : documentOf(result.object);
-  const meta = (key: string): string => String(document?.metadata[key] ?? "");
   return {
     kind: document?.kind ?? "",
-    project: meta("project"),
-    name: meta("name") || meta("id"),
-    id: meta("id"),
+    project: metaText(document, "project"),
+    name: metaText(document, "name", "id"),
+    id: metaText(document, "id"),
     action: wordOf(ChangeAction, result.action).toLowerCase(),
   };
 }

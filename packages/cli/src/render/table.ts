@@ -38,7 +38,7 @@ export function renderTable({ columns, rows, width }: TableOptions): string {
     colWidths: widths.map((size) => size + gap),
     truncate: "…",
   });
-  table.push(...cells.map((row) => [...row]));
+  table.push(...cells);
   return `${table
     .toString()
     .split("\n")
@@ -65,5 +65,5 @@ function fit(natural: readonly number[], least: readonly number[], width: number
 
 /** Text from elsewhere must not steer the terminal. */
 function plain(text: string): string {
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
+  return text.replaceAll(/\p{Cc}+/gu, " ");
 }

@@ -76,7 +76,11 @@ impl Compiler {
             set.want(&Key::Pipeline, flow, &mut before);
         }
         set.accept(&Key::Pipeline, &output.flows, true, &mut before);
-        let unit = Unit { output, accepted: true, ..Unit::default() };
+        let unit = Unit {
+            output,
+            accepted: true,
+            ..Unit::default()
+        };
         Self {
             tables: Tables::default(),
             units: HashMap::from([(Key::Pipeline, unit)]),
@@ -94,13 +98,24 @@ impl Compiler {
         let mut changes: BTreeMap<Key, Option<Row>> = BTreeMap::new();
         if !batch.drop_scopes.is_empty() {
             let dropped = |key: &&Key| batch.drop_scopes.iter().any(|scope| key.in_scope(scope));
-            changes.extend(self.tables.keys().filter(dropped).map(|key| (key.clone(), None)));
+            changes.extend(
+                self.tables
+                    .keys()
+                    .filter(dropped)
+                    .map(|key| (key.clone(), None)),
+            );
         }
         changes.extend(batch.deletes.iter().map(|name| (Key::parse(name), None)));
         for upsert in &batch.upserts {
             let key = Key::parse(&upsert.key);
             let body = model::decode(&key, &upsert.body);
-            changes.insert(key, Some(Row { name: upsert.key.as_str().into(), body }));
+            changes.insert(
+                key,
+                Some(Row {
+                    name: upsert.key.as_str().into(),
+                    body,
+                }),
+            );
         }
         let mut dirty = BTreeSet::new();
         for (key, row) in changes {
@@ -130,7 +145,12 @@ impl Compiler {
             failures_changed |= changed;
         }
         let (groups, meters) = self.renumber(numbered);
-        Delta { flows: diff::flows(before, &self.set), groups, meters, failures_changed }
+        Delta {
+            flows: diff::flows(before, &self.set),
+            groups,
+            meters,
+            failures_changed,
+        }
     }
 
     /// Compiles one key anew; true when anything of its unit differs.
@@ -145,7 +165,13 @@ impl Compiler {
         let old = self.units.remove(key).unwrap_or_default();
         self.register(key, &old.deps, &fresh.deps);
         if old.output == fresh.output && old.failure == fresh.failure && old.accepted {
-            self.units.insert(key.clone(), Unit { deps: fresh.deps, ..old });
+            self.units.insert(
+                key.clone(),
+                Unit {
+                    deps: fresh.deps,
+                    ..old
+                },
+            );
             return false;
         }
         unsettled.extend(self.set.rivals(key, &old.output.flows));
@@ -174,8 +200,16 @@ impl Compiler {
         };
         let deps = reader.into_deps();
         match result {
-            Ok(output) => Unit { output, deps, ..Unit::default() },
-            Err(reason) => Unit { deps, failure: Some(reason), ..Unit::default() },
+            Ok(output) => Unit {
+                output,
+                deps,
+                ..Unit::default()
+            },
+            Err(reason) => Unit {
+                deps,
+                failure: Some(reason),
+                ..Unit::default()
+            },
         }
     }
 
@@ -192,7 +226,10 @@ impl Compiler {
             }
         }
         for dep in new {
-            self.readers.entry(dep.clone()).or_default().insert(key.clone());
+            self.readers
+                .entry(dep.clone())
+                .or_default()
+                .insert(key.clone());
         }
     }
 
@@ -224,9 +261,7 @@ impl Compiler {
             self.set.accept(key, &unit.output.flows, accepted, before)
         };
         let changed = match failure {
-            Some(reason) => {
-                self.failures.insert(key.clone(), reason.clone()) != Some(reason)
-            }
+            Some(reason) => self.failures.insert(key.clone(), reason.clone()) != Some(reason),
             None => self.failures.remove(key).is_some(),
         };
         (rivals, changed)
@@ -260,7 +295,10 @@ impl Compiler {
                 meters.entry(meter.id).or_insert(old);
             }
         }
-        (diff::numbered(groups, &self.groups), diff::numbered(meters, &self.meters))
+        (
+            diff::numbered(groups, &self.groups),
+            diff::numbered(meters, &self.meters),
+        )
     }
 
     /// All instructions that fail now: key and reason.
@@ -294,8 +332,17 @@ impl Compiler {
         let (table, object, rule) = cookie::decode(cookie)?;
         let table_name = pipeline::name(table)?;
         let keys = self.keys_of(object);
-        let keys = keys.iter().filter_map(|key| name_of(&self.tables, key)).map(str::to_owned);
-        Some(Explanation { table, table_name, object, keys: keys.collect(), rule: rule.text() })
+        let keys = keys
+            .iter()
+            .filter_map(|key| name_of(&self.tables, key))
+            .map(str::to_owned);
+        Some(Explanation {
+            table,
+            table_name,
+            object,
+            keys: keys.collect(),
+            rule: rule.text(),
+        })
     }
 
     fn keys_of(&self, object: Object) -> Vec<Key> {
@@ -307,7 +354,8 @@ impl Compiler {
             Object::Chassis(key) => vec![Key::Fence(key)],
             Object::Location(port) => {
                 let keys = of_port(port).into_iter();
-                keys.filter(|key| matches!(key, Key::Location(..))).collect()
+                keys.filter(|key| matches!(key, Key::Location(..)))
+                    .collect()
             }
             Object::Address(port) => {
                 let keys = of_port(port).into_iter();
@@ -322,7 +370,9 @@ impl Compiler {
         let keys = self.tables.keys_of_port(port_key);
         let units = keys.iter().filter_map(|key| self.units.get(key));
         let units = units.filter(|unit| unit.accepted);
-        let mut flows: Vec<_> = units.flat_map(|unit| unit.output.flows.iter().cloned()).collect();
+        let mut flows: Vec<_> = units
+            .flat_map(|unit| unit.output.flows.iter().cloned())
+            .collect();
         flows.sort_by(|a, b| {
             let order = a.table.cmp(&b.table).then(b.priority.cmp(&a.priority));
             order.then_with(|| a.matching.cmp(&b.matching))

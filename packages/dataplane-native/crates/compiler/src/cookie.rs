@@ -140,7 +140,12 @@ mod tests {
     fn a_cookie_says_what_it_was_made_of() {
         let cases = [
             (0, Object::Pipeline, Rule::Miss, 0x5700_0000_0000_0000),
-            (30, Object::Location(0x00ab_cdef), Rule::RemoteUnicast, 0x571e_4abc_def0_003d),
+            (
+                30,
+                Object::Location(0x00ab_cdef),
+                Rule::RemoteUnicast,
+                0x571e_4abc_def0_003d,
+            ),
             (70, Object::Port(1), Rule::Deliver, 0x5746_2000_0010_0045),
         ];
         for (table, object, rule, cookie) in cases {

@@ -19,7 +19,11 @@ pub struct Changes<T> {
 
 impl<T> Default for Changes<T> {
     fn default() -> Self {
-        Self { adds: Vec::new(), mods: Vec::new(), dels: Vec::new() }
+        Self {
+            adds: Vec::new(),
+            mods: Vec::new(),
+            dels: Vec::new(),
+        }
     }
 }
 

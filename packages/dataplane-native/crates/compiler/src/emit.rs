@@ -4,9 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use weft_openflow::{
-    Action, Bucket, Flow, Group, GroupKind, Instructions, Match, Meter, meter,
-};
+use weft_openflow::{Action, Bucket, Flow, Group, GroupKind, Instructions, Match, Meter, meter};
 
 use crate::cookie::{self, Object, Rule};
 use crate::flow_set::ById;
@@ -31,7 +29,12 @@ pub struct Output {
 impl Emit {
     /// For flows of `object`.
     pub fn of(object: Object) -> Self {
-        Self { object, flows: Vec::new(), groups: Vec::new(), meters: Vec::new() }
+        Self {
+            object,
+            flows: Vec::new(),
+            groups: Vec::new(),
+            meters: Vec::new(),
+        }
     }
 
     /// A flow that runs `actions` and then goes to `next`, or ends.
@@ -43,7 +46,14 @@ impl Emit {
         actions: Vec<Action>,
         next: Option<u8>,
     ) {
-        self.flow_of(self.object, (table, priority), rule, matching, actions, next);
+        self.flow_of(
+            self.object,
+            (table, priority),
+            rule,
+            matching,
+            actions,
+            next,
+        );
     }
 
     /// The same, with a cookie that names another object.
@@ -62,7 +72,11 @@ impl Emit {
             priority,
             matching,
             cookie: cookie::encode(table, object, rule),
-            instructions: Instructions { apply: actions, goto_table: next, ..Instructions::drop() },
+            instructions: Instructions {
+                apply: actions,
+                goto_table: next,
+                ..Instructions::drop()
+            },
             ..Flow::default()
         });
     }
@@ -75,9 +89,18 @@ impl Emit {
     /// A group that sends a copy to each bucket.
     pub fn group(&mut self, id: u32, buckets: Vec<Vec<Action>>) {
         let numbered = (0..).zip(buckets);
-        let buckets = numbered.map(|(id, actions)| Bucket { id, actions, ..Bucket::default() });
+        let buckets = numbered.map(|(id, actions)| Bucket {
+            id,
+            actions,
+            ..Bucket::default()
+        });
         let buckets = buckets.collect();
-        self.groups.push(Group { id, kind: GroupKind::All, buckets, selection: None });
+        self.groups.push(Group {
+            id,
+            kind: GroupKind::All,
+            buckets,
+            selection: None,
+        });
     }
 
     /// A meter that drops above (packets a second, burst in packets).
@@ -92,7 +115,9 @@ impl Emit {
         let mut seen = HashSet::with_capacity(self.flows.len());
         let flows = self.flows.into_iter().map(Arc::new);
         Output {
-            flows: flows.filter(|flow| seen.insert(ById(flow.clone()))).collect(),
+            flows: flows
+                .filter(|flow| seen.insert(ById(flow.clone())))
+                .collect(),
             groups: self.groups.into_iter().map(Arc::new).collect(),
             meters: self.meters,
         }

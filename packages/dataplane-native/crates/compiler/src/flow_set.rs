@@ -80,13 +80,22 @@ impl FlowSet {
         let claims = self.claims.entry(identity).or_default();
         remember(flow, claims, before);
         let at = claims.partition_point(|claim| claim.unit < *unit);
-        claims.insert(at, Claim { unit: unit.clone(), flow: flow.clone(), has: false });
+        claims.insert(
+            at,
+            Claim {
+                unit: unit.clone(),
+                flow: flow.clone(),
+                has: false,
+            },
+        );
     }
 
     /// Removes a unit's wish.
     pub(crate) fn unwant(&mut self, unit: &Key, flow: &Arc<Flow>, before: &mut Before) {
         let identity = ById(flow.clone());
-        let Some(claims) = self.claims.get_mut(&identity) else { return };
+        let Some(claims) = self.claims.get_mut(&identity) else {
+            return;
+        };
         remember(flow, claims, before);
         claims.retain(|claim| {
             let gone = claim.unit == *unit;
@@ -102,7 +111,9 @@ impl FlowSet {
     pub(crate) fn beaten_by(&self, unit: &Key, flows: &[Arc<Flow>]) -> Option<(&Key, &Arc<Flow>)> {
         flows.iter().find_map(|flow| {
             let claims = self.claims.get(&ById(flow.clone()))?;
-            let winner = claims.iter().find(|claim| claim.has && claim.unit < *unit)?;
+            let winner = claims
+                .iter()
+                .find(|claim| claim.has && claim.unit < *unit)?;
             Some((&winner.unit, &winner.flow))
         })
     }
@@ -117,12 +128,18 @@ impl FlowSet {
     ) -> BTreeSet<Key> {
         let mut rivals = BTreeSet::new();
         for flow in flows {
-            let Some(claims) = self.claims.get_mut(&ById(flow.clone())) else { continue };
+            let Some(claims) = self.claims.get_mut(&ById(flow.clone())) else {
+                continue;
+            };
             remember(flow, claims, before);
             for claim in claims.iter_mut() {
                 if claim.unit == *unit && claim.has != accepted {
                     claim.has = accepted;
-                    if accepted { self.installed += 1 } else { self.installed -= 1 }
+                    if accepted {
+                        self.installed += 1;
+                    } else {
+                        self.installed -= 1;
+                    }
                 } else if claim.unit > *unit {
                     rivals.insert(claim.unit.clone());
                 }
@@ -133,16 +150,27 @@ impl FlowSet {
 
     /// The units with higher keys that want one of these flows.
     pub(crate) fn rivals(&self, unit: &Key, flows: &[Arc<Flow>]) -> BTreeSet<Key> {
-        let claims = flows.iter().filter_map(|flow| self.claims.get(&ById(flow.clone())));
-        claims.flatten().filter(|claim| claim.unit > *unit).map(|c| c.unit.clone()).collect()
+        let claims = flows
+            .iter()
+            .filter_map(|flow| self.claims.get(&ById(flow.clone())));
+        claims
+            .flatten()
+            .filter(|claim| claim.unit > *unit)
+            .map(|c| c.unit.clone())
+            .collect()
     }
 }
 
 /// At the end of a batch one unit at most has an identity; in between the one with the lowest key counts.
 fn has(claims: &SmallVec<[Claim; 1]>) -> Option<&Arc<Flow>> {
-    claims.iter().find(|claim| claim.has).map(|claim| &claim.flow)
+    claims
+        .iter()
+        .find(|claim| claim.has)
+        .map(|claim| &claim.flow)
 }
 
 fn remember(flow: &Arc<Flow>, claims: &SmallVec<[Claim; 1]>, before: &mut Before) {
-    before.entry(ById(flow.clone())).or_insert_with(|| has(claims).cloned());
+    before
+        .entry(ById(flow.clone()))
+        .or_insert_with(|| has(claims).cloned());
 }

@@ -24,10 +24,11 @@ pub enum Key {
     Network(u32),
     /// `chassis/<name>/port/<port key>`
     Port(u32),
-    /// `network/<network key>/address/<ip in hex>`
-    Address(u32, IpAddr),
     /// `network/<network key>/location/<port key>`
     Location(u32, u32),
+    /// `network/<network key>/address/<ip in hex>`; after ports and locations, so that nobody can claim away a fixed
+    /// address.
+    Address(u32, IpAddr),
     /// `network/<network key>/flood/<chassis key>`
     Flood(u32, u32),
     /// A text that is no key.
@@ -49,9 +50,9 @@ impl Key {
             Key::Network(n) | Key::Address(n, _) | Key::Location(n, _) | Key::Flood(n, _) => {
                 scope.strip_prefix("network/").and_then(number) == Some(*n)
             }
-            Key::Unknown(text) => {
-                text.strip_prefix(scope).is_some_and(|rest| rest.starts_with('/'))
-            }
+            Key::Unknown(text) => text
+                .strip_prefix(scope)
+                .is_some_and(|rest| rest.starts_with('/')),
         }
     }
 }
@@ -99,10 +100,16 @@ fn number(text: &str) -> Option<u32> {
 }
 
 fn address(hex: &str) -> Option<IpAddr> {
-    let canonical = hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let canonical = hex
+        .bytes()
+        .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     match (hex.len(), canonical) {
-        (8, true) => u32::from_str_radix(hex, 16).ok().map(|bits| IpAddr::V4(bits.into())),
-        (32, true) => u128::from_str_radix(hex, 16).ok().map(|bits| IpAddr::V6(bits.into())),
+        (8, true) => u32::from_str_radix(hex, 16)
+            .ok()
+            .map(|bits| IpAddr::V4(bits.into())),
+        (32, true) => u128::from_str_radix(hex, 16)
+            .ok()
+            .map(|bits| IpAddr::V6(bits.into())),
         _ => None,
     }
 }
@@ -120,7 +127,10 @@ mod tests {
             ("network/5/config", Key::Network(5)),
             ("network/5/location/9", Key::Location(5, 9)),
             ("network/5/flood/9", Key::Flood(5, 9)),
-            ("network/5/address/0a000001", Key::Address(5, IpAddr::from([10, 0, 0, 1]))),
+            (
+                "network/5/address/0a000001",
+                Key::Address(5, IpAddr::from([10, 0, 0, 1])),
+            ),
             ("local/vif/p1", Key::Vif("p1".into())),
             ("local/tunnel/1", Key::Tunnel(1)),
             ("local/patch/phys/a", Key::Patch("phys/a".into())),
@@ -128,7 +138,13 @@ mod tests {
         for (text, key) in cases {
             assert_eq!(Key::parse(text), key);
         }
-        for text in ["", "x", "network/05/config", "network/5/address/0A000001", "local/vif/"] {
+        for text in [
+            "",
+            "x",
+            "network/05/config",
+            "network/5/address/0A000001",
+            "local/vif/",
+        ] {
             assert_eq!(Key::parse(text), Key::Unknown(text.into()));
         }
     }

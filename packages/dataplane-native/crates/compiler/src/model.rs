@@ -50,10 +50,16 @@ impl Pair {
     pub fn covers(&self, ip: IpAddr) -> bool {
         match (self.ip, ip) {
             (IpAddr::V4(a), IpAddr::V4(b)) => {
-                (a.to_bits() ^ b.to_bits()).checked_shr(32 - self.prefix).unwrap_or(0) == 0
+                (a.to_bits() ^ b.to_bits())
+                    .checked_shr(32 - self.prefix)
+                    .unwrap_or(0)
+                    == 0
             }
             (IpAddr::V6(a), IpAddr::V6(b)) => {
-                (a.to_bits() ^ b.to_bits()).checked_shr(128 - self.prefix).unwrap_or(0) == 0
+                (a.to_bits() ^ b.to_bits())
+                    .checked_shr(128 - self.prefix)
+                    .unwrap_or(0)
+                    == 0
             }
             _ => false,
         }
@@ -122,7 +128,9 @@ pub struct Tunnel {
 /// Decodes the body that stands under `key`. The error says what is wrong with it.
 pub fn decode(key: &Key, bytes: &[u8]) -> Result<Body, String> {
     if let Key::Unknown(text) = key {
-        return Err(format!("{text:?} is not an instruction key that this engine knows: upgrade it"));
+        return Err(format!(
+            "{text:?} is not an instruction key that this engine knows: upgrade it"
+        ));
     }
     let wire = v1::InstructionBody::decode(bytes)
         .map_err(|error| format!("the body cannot be decoded ({error})"))?
@@ -135,16 +143,14 @@ pub fn decode(key: &Key, bytes: &[u8]) -> Result<Body, String> {
 /// `None`: another kind than the key's, or another object's.
 fn convert(key: &Key, wire: Wire) -> Result<Option<Body>, String> {
     Ok(match (key, wire) {
-        (Key::Config, Wire::ChassisConfig(c)) => {
-            Some(Body::Config { chassis_key: chassis(c.chassis_key)? })
-        }
+        (Key::Config, Wire::ChassisConfig(c)) => Some(Body::Config {
+            chassis_key: chassis(c.chassis_key)?,
+        }),
         (Key::Port(k), Wire::LocalPort(p)) if *k == p.port_key => Some(Body::Port(port(p)?)),
         (Key::Network(k), Wire::Network(n)) if *k == n.network_key => {
             Some(Body::Network(network(n)?))
         }
-        (Key::Location(n, p), Wire::Location(l))
-            if (*n, *p) == (l.network_key, l.port_key) =>
-        {
+        (Key::Location(n, p), Wire::Location(l)) if (*n, *p) == (l.network_key, l.port_key) => {
             network_key(l.network_key)?;
             Some(Body::Location(Location {
                 port: port_key(l.port_key)?,
@@ -155,9 +161,7 @@ fn convert(key: &Key, wire: Wire) -> Result<Option<Body>, String> {
                 vtep: optional_ip(&l.vtep_ip)?,
             }))
         }
-        (Key::Flood(n, c), Wire::FloodPeer(p))
-            if (*n, *c) == (p.network_key, p.chassis_key) =>
-        {
+        (Key::Flood(n, c), Wire::FloodPeer(p)) if (*n, *c) == (p.network_key, p.chassis_key) => {
             Some(Body::FloodPeer(FloodPeer {
                 chassis: chassis(p.chassis_key)?,
                 vtep: optional_ip(&p.vtep_ip)?,
@@ -182,9 +186,9 @@ fn convert(key: &Key, wire: Wire) -> Result<Option<Body>, String> {
         (Key::Fence(k), Wire::FencedPeer(f)) if *k == f.chassis_key => {
             Some(Body::Fence(ips(&f.vtep_ips)?))
         }
-        (Key::Vif(id), Wire::LocalVif(v)) if **id == *v.port_id => {
-            Some(Body::Vif { ofport: ofport(v.ofport)? })
-        }
+        (Key::Vif(id), Wire::LocalVif(v)) if **id == *v.port_id => Some(Body::Vif {
+            ofport: ofport(v.ofport)?,
+        }),
         (Key::Tunnel(k), Wire::LocalTunnel(t)) if *k == t.encap => {
             let encap = EncapType::try_from(t.encap).unwrap_or(EncapType::Unspecified);
             if encap == EncapType::Unspecified {
@@ -199,7 +203,9 @@ fn convert(key: &Key, wire: Wire) -> Result<Option<Body>, String> {
             }))
         }
         (Key::Patch(name), Wire::LocalPatch(p)) if **name == *p.physical_network => {
-            Some(Body::Patch { ofport: ofport(p.ofport)? })
+            Some(Body::Patch {
+                ofport: ofport(p.ofport)?,
+            })
         }
         _ => None,
     })
@@ -212,10 +218,17 @@ fn port(p: v1::LocalPort) -> Result<Port, String> {
         let address = ip(&pair.ip)?;
         let bits = if address.is_ipv4() { 32 } else { 128 };
         if pair.prefix_len > bits {
-            return Err(format!("allowed pair {address}/{}: the prefix is too long", pair.prefix_len));
+            return Err(format!(
+                "allowed pair {address}/{}: the prefix is too long",
+                pair.prefix_len
+            ));
         }
         let mac = pair.mac.as_deref().map_or(Ok(own), mac)?;
-        pairs.push(Pair { ip: address, prefix: pair.prefix_len, mac });
+        pairs.push(Pair {
+            ip: address,
+            prefix: pair.prefix_len,
+            mac,
+        });
     }
     network_key(p.network_key)?;
     Ok(Port {
@@ -239,11 +252,18 @@ fn network(n: v1::NetworkConfig) -> Result<Network, String> {
         EncapType::Unspecified => {
             let vlan = u16::try_from(n.vlan).ok().filter(|vlan| *vlan < 4095);
             let vlan = vlan.ok_or_else(|| format!("VLAN {} is not in 0..4094", n.vlan))?;
-            Attachment::Provider { physical: n.physical_network.into(), vlan }
+            Attachment::Provider {
+                physical: n.physical_network.into(),
+                vlan,
+            }
         }
         encap => Attachment::Overlay(encap),
     };
-    let gateway_mac = if n.gateway_mac.is_empty() { None } else { Some(mac(&n.gateway_mac)?) };
+    let gateway_mac = if n.gateway_mac.is_empty() {
+        None
+    } else {
+        Some(mac(&n.gateway_mac)?)
+    };
     Ok(Network {
         key: network_key(n.network_key)?,
         id: n.network_id,
@@ -257,29 +277,35 @@ fn network(n: v1::NetworkConfig) -> Result<Network, String> {
 
 fn port_key(key: u32) -> Result<u32, String> {
     let fits = (1..=PORT_KEY_MAX).contains(&key);
-    fits.then_some(key).ok_or_else(|| format!("port key {key} is not in 1..{PORT_KEY_MAX}"))
+    fits.then_some(key)
+        .ok_or_else(|| format!("port key {key} is not in 1..{PORT_KEY_MAX}"))
 }
 
 fn network_key(key: u32) -> Result<u32, String> {
     let fits = (1..=NETWORK_KEY_MAX).contains(&key);
-    fits.then_some(key).ok_or_else(|| format!("network key {key} is not in 1..{NETWORK_KEY_MAX}"))
+    fits.then_some(key)
+        .ok_or_else(|| format!("network key {key} is not in 1..{NETWORK_KEY_MAX}"))
 }
 
 fn chassis(key: u32) -> Result<u32, String> {
     let fits = (1..=0xffff).contains(&key);
-    fits.then_some(key).ok_or_else(|| format!("chassis key {key} is not in 1..65535"))
+    fits.then_some(key)
+        .ok_or_else(|| format!("chassis key {key} is not in 1..65535"))
 }
 
 fn ofport(number: u32) -> Result<u32, String> {
     let fits = (1..=weft_openflow::port::MAX).contains(&number);
-    fits.then_some(number).ok_or_else(|| format!("{number} is not the number of a port"))
+    fits.then_some(number)
+        .ok_or_else(|| format!("{number} is not the number of a port"))
 }
 
 /// Six bytes, neither zero nor multicast.
 fn mac(bytes: &[u8]) -> Result<Mac, String> {
     let mac = Mac::try_from(bytes).map_err(|_| format!("a MAC of {} bytes", bytes.len()))?;
     let usable = mac[0] & 1 == 0 && mac != [0; 6];
-    usable.then_some(mac).ok_or_else(|| "the MAC is zero or a multicast address".into())
+    usable
+        .then_some(mac)
+        .ok_or_else(|| "the MAC is zero or a multicast address".into())
 }
 
 fn ip(bytes: &[u8]) -> Result<IpAddr, String> {
@@ -291,7 +317,11 @@ fn ip(bytes: &[u8]) -> Result<IpAddr, String> {
 }
 
 fn optional_ip(bytes: &[u8]) -> Result<Option<IpAddr>, String> {
-    if bytes.is_empty() { Ok(None) } else { ip(bytes).map(Some) }
+    if bytes.is_empty() {
+        Ok(None)
+    } else {
+        ip(bytes).map(Some)
+    }
 }
 
 fn ips(list: &[Vec<u8>]) -> Result<Vec<IpAddr>, String> {

@@ -35,24 +35,79 @@ pub struct Table {
 
 /// Every table, in the order in which packets meet them.
 pub const TABLES: &[Table] = &[
-    Table { number: CLASSIFY, name: "classify", miss: Miss::Drop },
-    Table { number: ANTI_SPOOF, name: "anti-spoof", miss: Miss::Drop },
-    Table { number: ANTI_SPOOF_IPV6, name: "anti-spoof-ipv6", miss: Miss::Goto(SERVICES) },
-    Table { number: SERVICES, name: "services", miss: Miss::Goto(L2) },
-    Table { number: ND_TARGET, name: "nd-target", miss: Miss::Goto(L2) },
-    Table { number: ND_ANSWER, name: "nd-answer", miss: Miss::Drop },
-    Table { number: ND_REPLY, name: "nd-reply", miss: Miss::Drop },
-    Table { number: L2, name: "l2-lookup", miss: Miss::Drop },
-    Table { number: TUNNEL_IN, name: "tunnel-in", miss: Miss::Drop },
-    Table { number: TUNNEL_IN_BY_MAC, name: "tunnel-in-by-mac", miss: Miss::Drop },
-    Table { number: PROVIDER_IN, name: "provider-in", miss: Miss::Drop },
-    Table { number: INGRESS_POLICY, name: "ingress-policy", miss: Miss::Goto(DELIVER) },
-    Table { number: DELIVER, name: "deliver", miss: Miss::Drop },
+    Table {
+        number: CLASSIFY,
+        name: "classify",
+        miss: Miss::Drop,
+    },
+    Table {
+        number: ANTI_SPOOF,
+        name: "anti-spoof",
+        miss: Miss::Drop,
+    },
+    Table {
+        number: ANTI_SPOOF_IPV6,
+        name: "anti-spoof-ipv6",
+        miss: Miss::Goto(SERVICES),
+    },
+    Table {
+        number: SERVICES,
+        name: "services",
+        miss: Miss::Goto(L2),
+    },
+    Table {
+        number: ND_TARGET,
+        name: "nd-target",
+        miss: Miss::Goto(L2),
+    },
+    Table {
+        number: ND_ANSWER,
+        name: "nd-answer",
+        miss: Miss::Drop,
+    },
+    Table {
+        number: ND_REPLY,
+        name: "nd-reply",
+        miss: Miss::Drop,
+    },
+    Table {
+        number: L2,
+        name: "l2-lookup",
+        miss: Miss::Drop,
+    },
+    Table {
+        number: TUNNEL_IN,
+        name: "tunnel-in",
+        miss: Miss::Drop,
+    },
+    Table {
+        number: TUNNEL_IN_BY_MAC,
+        name: "tunnel-in-by-mac",
+        miss: Miss::Drop,
+    },
+    Table {
+        number: PROVIDER_IN,
+        name: "provider-in",
+        miss: Miss::Drop,
+    },
+    Table {
+        number: INGRESS_POLICY,
+        name: "ingress-policy",
+        miss: Miss::Goto(DELIVER),
+    },
+    Table {
+        number: DELIVER,
+        name: "deliver",
+        miss: Miss::Drop,
+    },
 ];
 
 /// The name of a table; `None` when there is no such table.
 pub fn name(number: u8) -> Option<&'static str> {
-    TABLES.iter().find(|table| table.number == number).map(|table| table.name)
+    TABLES
+        .iter()
+        .find(|table| table.number == number)
+        .map(|table| table.name)
 }
 
 /// Priorities, highest first, table by table. Within a band no two flows overlap.
@@ -102,7 +157,11 @@ mod tests {
     fn tables_only_lead_forward() {
         for table in TABLES {
             if let Miss::Goto(next) = table.miss {
-                assert!(next > table.number && name(next).is_some(), "{}", table.name);
+                assert!(
+                    next > table.number && name(next).is_some(),
+                    "{}",
+                    table.name
+                );
             }
         }
         assert_eq!(name(99), None);

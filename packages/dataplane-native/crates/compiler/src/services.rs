@@ -74,7 +74,10 @@ impl<'a> ServiceTable<'a> {
 
     /// The port behind a port of the switch; of several that claim it the one whose flows are in.
     pub fn port_at(self, ofport: u32) -> Option<PortFacts> {
-        self.tables.ports_at(ofport).next().map(|port| facts(port, ofport))
+        self.tables
+            .ports_at(ofport)
+            .next()
+            .map(|port| facts(port, ofport))
     }
 
     /// A port of this chassis that is plugged.
@@ -83,14 +86,19 @@ impl<'a> ServiceTable<'a> {
         Some(facts(port, self.tables.ofport(port)?))
     }
 
-    /// Who has the address in the network: a port here, the owner of a moving address, a port elsewhere,
+    /// Who has the address in the network: a port here, a port elsewhere, the owner of a moving address,
     /// the gateway.
     pub fn owner(self, network_key: u32, ip: IpAddr) -> Option<Owner> {
         let mut owners = self.tables.owners_of(network_key, ip);
         owners.find_map(|key| self.owner_by(key)).or_else(|| {
             let network = self.tables.network(network_key)?;
-            let mac = network.gateway_mac.filter(|_| network.gateways.contains(&ip))?;
-            Some(Owner { mac, port_key: None })
+            let mac = network
+                .gateway_mac
+                .filter(|_| network.gateways.contains(&ip))?;
+            Some(Owner {
+                mac,
+                port_key: None,
+            })
         })
     }
 
@@ -105,13 +113,19 @@ impl<'a> ServiceTable<'a> {
             Ok(Body::Location(location)) => (location.mac, location.port),
             _ => return None,
         };
-        Some(Owner { mac, port_key: Some(port) })
+        Some(Owner {
+            mac,
+            port_key: Some(port),
+        })
     }
 
     /// The port that central last named as owner of an address of allowed pairs.
     pub fn claimed_by(self, network_key: u32, ip: IpAddr) -> Option<Owner> {
         let owner = self.tables.address(network_key, ip)?;
-        Some(Owner { mac: owner.mac, port_key: Some(owner.port) })
+        Some(Owner {
+            mac: owner.mac,
+            port_key: Some(owner.port),
+        })
     }
 }
 
@@ -205,7 +219,11 @@ pub fn answer_nd(packet: &[u8], asks: &PortFacts, table: ServiceTable<'_>) -> Op
     let (to, to_mac, flags) = if dad {
         (ALL_NODES, [0x33, 0x33, 0, 0, 0, 1], OVERRIDE)
     } else {
-        (question.source, question.link_layer.unwrap_or(question.sender), SOLICITED | OVERRIDE)
+        (
+            question.source,
+            question.link_layer.unwrap_or(question.sender),
+            SOLICITED | OVERRIDE,
+        )
     };
     Some(advertisement(question.target, owner.mac, to, to_mac, flags))
 }
@@ -231,7 +249,10 @@ fn advertisement(target: Ipv6Addr, mac: Mac, to: Ipv6Addr, to_mac: Mac, flags: u
 /// The checksum of ICMP for IPv6 (RFC 4443 2.3); the message has an even number of bytes, the checksum field being zero.
 fn checksum(source: Ipv6Addr, to: Ipv6Addr, message: &[u8]) -> u16 {
     let words = |bytes: &[u8]| -> u64 {
-        bytes.chunks_exact(2).map(|pair| u64::from(u16::from_be_bytes([pair[0], pair[1]]))).sum()
+        bytes
+            .chunks_exact(2)
+            .map(|pair| u64::from(u16::from_be_bytes([pair[0], pair[1]])))
+            .sum()
     };
     let mut sum = words(&source.octets()) + words(&to.octets()) + words(message) + 58;
     sum += message.len() as u64;
@@ -244,22 +265,216 @@ fn checksum(source: Ipv6Addr, to: Ipv6Addr, message: &[u8]) -> u16 {
 /// The claim in an ARP packet or a neighbour advertisement; `None` when the address is fixed, is not
 /// covered by an allowed pair, or the packet claims nothing.
 pub fn read_claim(packet: &[u8], speaker: &PortFacts) -> Option<Claim> {
-    let (ip, mac): (IpAddr, Mac) = match array(packet, 12)? {
-        [0x08, 0x06] => {
-            // Ethernet, IPv4, lengths 6 and 4, request or reply (RFC 826).
-            let known = array(packet, 14)? == [0, 1, 8, 0, 6, 4, 0];
-            let spoken = matches!(packet.get(21)?, 1 | 2);
-            let ip = Ipv4Addr::from(array::<4>(packet, 28)?);
-            (known && spoken && !ip.is_unspecified()).then_some(())?;
-            (ip.into(), array(packet, 22)?)
-        }
-        _ => {
-            let says = read_neighbour(packet).filter(|says| says.kind == 136)?;
-            (says.target.into(), says.link_layer.unwrap_or(says.sender))
-        }
+    let (ip, mac): (IpAddr, Mac) = if array(packet, 12)? == [0x08, 0x06] {
+        // Ethernet, IPv4, lengths 6 and 4, request or reply (RFC 826).
+        let known = array(packet, 14)? == [0, 1, 8, 0, 6, 4, 0];
+        let spoken = matches!(packet.get(21)?, 1 | 2);
+        let ip = Ipv4Addr::from(array::<4>(packet, 28)?);
+        (known && spoken && !ip.is_unspecified()).then_some(())?;
+        (ip.into(), array(packet, 22)?)
+    } else {
+        let says = read_neighbour(packet).filter(|says| says.kind == 136)?;
+        (says.target.into(), says.link_layer.unwrap_or(says.sender))
     };
     let mut pairs = speaker.allowed_pairs.iter();
     let allowed = pairs.any(|pair| pair.mac == mac && pair.covers(ip));
     let claims = allowed && !speaker.ips.contains(&ip);
-    claims.then(|| Claim { port_id: speaker.port_id.clone(), ip, mac })
+    claims.then(|| Claim {
+        port_id: speaker.port_id.clone(),
+        ip,
+        mac,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Compiler;
+    use prost::Message as _;
+    use weft_instructions::v1::{
+        self, EngineBatch, Instruction, InstructionBody, instruction_body::Body as Wire,
+    };
+
+    const OWN: Mac = [2, 0, 0, 0, 0, 7];
+    const VIRTUAL: Mac = [0, 0, 0x5e, 0, 1, 1];
+    const PEER: Mac = [2, 0, 0, 0, 0, 8];
+
+    fn v6(last: u16) -> Ipv6Addr {
+        Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, last)
+    }
+
+    /// A network with a gateway (1), port 7 here with two pairs and port 8 elsewhere, addresses ending so.
+    fn compiler() -> Compiler {
+        let bytes = |ip: Ipv6Addr| ip.octets().to_vec();
+        let pair = |ip: Vec<u8>, prefix_len| v1::AddressPair {
+            ip,
+            prefix_len,
+            mac: Some(VIRTUAL.to_vec()),
+        };
+        let bodies = [
+            (
+                "chassis/c/config",
+                Wire::ChassisConfig(v1::ChassisConfig { chassis_key: 1 }),
+            ),
+            (
+                "network/5/config",
+                Wire::Network(v1::NetworkConfig {
+                    network_key: 5,
+                    encap: v1::EncapType::Geneve as i32,
+                    gateway_ips: vec![bytes(v6(1))],
+                    gateway_mac: vec![2, 0xff, 0, 0, 0, 1],
+                    ..v1::NetworkConfig::default()
+                }),
+            ),
+            (
+                "chassis/c/port/7",
+                Wire::LocalPort(v1::LocalPort {
+                    port_id: "p7".into(),
+                    port_key: 7,
+                    network_key: 5,
+                    mac: OWN.to_vec(),
+                    ips: vec![vec![10, 0, 0, 7], bytes(v6(7))],
+                    allowed_pairs: vec![pair(vec![10, 0, 0, 0], 24), pair(bytes(v6(0x100)), 128)],
+                    admin_up: true,
+                    port_security: true,
+                    ..v1::LocalPort::default()
+                }),
+            ),
+            (
+                "local/vif/p7",
+                Wire::LocalVif(v1::LocalVif {
+                    port_id: "p7".into(),
+                    ofport: 3,
+                }),
+            ),
+            (
+                "network/5/location/8",
+                Wire::Location(v1::PortLocation {
+                    port_key: 8,
+                    network_key: 5,
+                    mac: PEER.to_vec(),
+                    ips: vec![bytes(v6(8))],
+                    chassis_key: 2,
+                    ..v1::PortLocation::default()
+                }),
+            ),
+        ];
+        let upserts = bodies.map(|(key, body)| Instruction {
+            key: key.into(),
+            body: InstructionBody { body: Some(body) }.encode_to_vec(),
+        });
+        let mut compiler = Compiler::new();
+        compiler.apply(&EngineBatch {
+            upserts: upserts.into(),
+            ..EngineBatch::default()
+        });
+        compiler
+    }
+
+    fn neighbour(kind: u8, from: Ipv6Addr, target: Ipv6Addr, option: &[u8]) -> Vec<u8> {
+        let mut packet = vec![0x33, 0x33, 0xff, 0, 0, 8];
+        packet.extend(OWN);
+        let length = u8::try_from(24 + option.len()).expect("short");
+        packet.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, length, 58, 255]);
+        packet.extend(from.octets());
+        packet.extend(ALL_NODES.octets());
+        packet.extend([kind, 0, 0, 0, 0, 0, 0, 0]);
+        packet.extend(target.octets());
+        packet.extend(option);
+        packet
+    }
+
+    #[test]
+    fn solicitations_are_answered_for_those_who_are_known() {
+        let compiler = compiler();
+        let table = compiler.service_table();
+        let asks = table.port_at(3).expect("plugged");
+        let none = Ipv6Addr::UNSPECIFIED;
+        // {source, target, whose MAC answers, where to}
+        let cases = [
+            (none, v6(8), Some(PEER), ALL_NODES),
+            (v6(7), v6(8), Some(PEER), v6(7)),
+            (none, v6(1), Some([2, 0xff, 0, 0, 0, 1]), ALL_NODES),
+            (v6(7), v6(1), None, none),
+            (none, v6(7), None, none),
+            (none, v6(9), None, none),
+        ];
+        for (from, target, mac, to) in cases {
+            let answer = answer_nd(&neighbour(135, from, target, &[]), &asks, table);
+            assert_eq!(answer.is_some(), mac.is_some(), "{from} asks for {target}");
+            let (Some(answer), Some(mac)) = (answer, mac) else {
+                continue;
+            };
+            let says = read_neighbour(&answer).expect("an advertisement");
+            assert_eq!(
+                (says.kind, says.target, says.link_layer),
+                (136, target, Some(mac))
+            );
+            assert_eq!(
+                (says.source, array::<16>(&answer, 38)),
+                (target, Some(to.octets()))
+            );
+            let icmp = &answer[ETHERNET + IPV6..];
+            assert_eq!(checksum(target, to, icmp), 0, "the checksum adds up");
+            assert_eq!(icmp[4] & SOLICITED != 0, !from.is_unspecified());
+        }
+    }
+
+    #[test]
+    fn claims_are_read_for_addresses_of_pairs_alone() {
+        let compiler = compiler();
+        let speaker = compiler.service_table().port(7).expect("plugged");
+        let arp = |op: u8, mac: Mac, ip: [u8; 4]| {
+            let mut packet = vec![0xff; 6];
+            packet.extend(mac);
+            packet.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, op]);
+            packet.extend(mac);
+            packet.extend(ip);
+            packet.extend([0; 6]);
+            packet.extend(ip);
+            packet
+        };
+        let says =
+            |target, mac: Mac| neighbour(136, v6(7), target, &[[2, 1].as_slice(), &mac].concat());
+        let v4 = |last| IpAddr::from([10, 0, 0, last]);
+        let cases = [
+            (arp(1, VIRTUAL, [10, 0, 0, 9]), Some(v4(9))),
+            (arp(2, VIRTUAL, [10, 0, 0, 9]), Some(v4(9))),
+            (arp(3, VIRTUAL, [10, 0, 0, 9]), None),
+            (arp(1, OWN, [10, 0, 0, 9]), None),
+            (arp(1, VIRTUAL, [10, 0, 0, 7]), None),
+            (arp(1, VIRTUAL, [10, 0, 1, 9]), None),
+            (arp(1, VIRTUAL, [0; 4]), None),
+            (says(v6(0x100), VIRTUAL), Some(v6(0x100).into())),
+            (says(v6(0x101), VIRTUAL), None),
+            (says(v6(7), VIRTUAL), None),
+        ];
+        for (packet, ip) in cases {
+            let claim = read_claim(&packet, &speaker);
+            let expected = ip.map(|ip| Claim {
+                port_id: "p7".into(),
+                ip,
+                mac: VIRTUAL,
+            });
+            assert_eq!(claim, expected, "{packet:02x?}");
+        }
+    }
+
+    #[test]
+    fn broken_packets_are_nobodys() {
+        let compiler = compiler();
+        let table = compiler.service_table();
+        let port = table.port(7).expect("plugged");
+        let whole = neighbour(135, v6(7), v6(8), &[1, 1, 2, 0, 0, 0, 0, 7]);
+        assert!(answer_nd(&whole, &port, table).is_some());
+        for length in 0..whole.len() {
+            assert_eq!(answer_nd(&whole[..length], &port, table), None);
+            assert_eq!(read_claim(&whole[..length], &port), None);
+        }
+        for (at, value) in [(21, 64), (20, 17), (55, 1), (79, 0), (54, 136)] {
+            let mut packet = whole.clone();
+            packet[at] = value;
+            assert_eq!(answer_nd(&packet, &port, table), None, "byte {at}");
+        }
+    }
 }

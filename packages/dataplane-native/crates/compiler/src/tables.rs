@@ -32,9 +32,6 @@ pub struct Row {
     pub body: Result<Body, String>,
 }
 
-/// The first address in the order of keys.
-const LOWEST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
-
 /// All instructions. Indexes hold no empty sets.
 #[derive(Debug, Default)]
 pub struct Tables {
@@ -74,9 +71,17 @@ impl Tables {
     fn index(&mut self, key: &Key, row: &Row, add: bool, touched: &mut Vec<Dep>) {
         match (&row.body, key) {
             (Ok(Body::Port(port)), _) => {
-                toggle(self.ports_of.entry(port.network).or_default(), &port.key, add);
+                toggle(
+                    self.ports_of.entry(port.network).or_default(),
+                    &port.key,
+                    add,
+                );
                 self.ports_of.retain_used(&port.network);
-                toggle(self.ports_by_id.entry(port.id.clone()).or_default(), &port.key, add);
+                toggle(
+                    self.ports_by_id.entry(port.id.clone()).or_default(),
+                    &port.key,
+                    add,
+                );
                 self.ports_by_id.retain_used(&port.id);
                 self.index_ips(port.network, &port.ips, key, add);
                 touched.push(Dep::PortsOf(port.network));
@@ -104,7 +109,11 @@ impl Tables {
 
     fn index_ips(&mut self, network: u32, ips: &[IpAddr], key: &Key, add: bool) {
         for ip in ips {
-            toggle(self.owners_of_ip.entry((network, *ip)).or_default(), key, add);
+            toggle(
+                self.owners_of_ip.entry((network, *ip)).or_default(),
+                key,
+                add,
+            );
             self.owners_of_ip.retain_used(&(network, *ip));
         }
     }
@@ -152,23 +161,34 @@ impl Tables {
     pub fn ports_at(&self, ofport: u32) -> impl Iterator<Item = &Port> {
         let ids = self.vifs_by_ofport.get(&ofport).into_iter().flatten();
         let keys = ids.filter_map(|id| self.ports_by_id.get(id)).flatten();
-        keys.copied().collect::<BTreeSet<u32>>().into_iter().filter_map(|key| self.port(key))
+        keys.copied()
+            .collect::<BTreeSet<u32>>()
+            .into_iter()
+            .filter_map(|key| self.port(key))
     }
 
-    /// The local port, address owner and locations that have this address, in the order in which they win it.
+    /// The local ports, locations and address owner that have this address, in the order in which they win it.
     pub fn owners_of(&self, network: u32, ip: IpAddr) -> impl Iterator<Item = &Key> {
         self.owners_of_ip.get(&(network, ip)).into_iter().flatten()
     }
 
     /// The keys of all instructions about a port: its own, its location, the addresses that it owns.
     pub fn keys_of_port(&self, port: u32) -> Vec<Key> {
-        let own = self.rows.get_key_value(&Key::Port(port)).map(|(key, _)| key.clone());
-        let others = self.rows.range(Key::Address(0, LOWEST)..).filter(|(_, row)| match &row.body {
-            Ok(Body::Address(owner)) => owner.port == port,
-            Ok(Body::Location(location)) => location.port == port,
-            _ => false,
-        });
-        own.into_iter().chain(others.map(|(key, _)| key.clone())).collect()
+        let own = self
+            .rows
+            .get_key_value(&Key::Port(port))
+            .map(|(key, _)| key.clone());
+        let others = self
+            .rows
+            .range(Key::Location(0, 0)..)
+            .filter(|(_, row)| match &row.body {
+                Ok(Body::Address(owner)) => owner.port == port,
+                Ok(Body::Location(location)) => location.port == port,
+                _ => false,
+            });
+        own.into_iter()
+            .chain(others.map(|(key, _)| key.clone()))
+            .collect()
     }
 }
 
@@ -210,7 +230,10 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub fn new(tables: &'a Tables) -> Self {
-        Self { tables, deps: RefCell::default() }
+        Self {
+            tables,
+            deps: RefCell::default(),
+        }
     }
 
     /// What was read, sorted, each once.
@@ -236,13 +259,17 @@ impl<'a> Reader<'a> {
     pub fn chassis_key(&self) -> Result<u32, String> {
         match self.row(Key::Config) {
             Some(Body::Config { chassis_key }) => Ok(*chassis_key),
-            _ => Err("this chassis has no key yet: central has not sent chassis/<name>/config".into()),
+            _ => Err(
+                "this chassis has no key yet: central has not sent chassis/<name>/config".into(),
+            ),
         }
     }
 
     pub fn network(&self, key: u32) -> Result<&'a Network, String> {
         self.read(Dep::Row(Key::Network(key)));
-        let missing = || format!("network {key} is not known here: central has not sent network/{key}/config");
+        let missing = || {
+            format!("network {key} is not known here: central has not sent network/{key}/config")
+        };
         self.tables.network(key).ok_or_else(missing)
     }
 
@@ -279,16 +306,23 @@ impl<'a> Reader<'a> {
     pub fn flood_peers(&self, network: u32) -> impl Iterator<Item = &'a FloodPeer> {
         self.read(Dep::FloodOf(network));
         let range = Key::Flood(network, 0)..=Key::Flood(network, u32::MAX);
-        self.tables.rows.range(range).filter_map(|(_, row)| match &row.body {
-            Ok(Body::FloodPeer(peer)) => Some(peer),
-            _ => None,
-        })
+        self.tables
+            .rows
+            .range(range)
+            .filter_map(|(_, row)| match &row.body {
+                Ok(Body::FloodPeer(peer)) => Some(peer),
+                _ => None,
+            })
     }
 
     /// The lowest address that this MAC answers for by an address owner.
     pub fn first_owned_by(&self, network: u32, mac: Mac) -> Option<IpAddr> {
         self.read(Dep::OwnersOfMac(network, mac));
-        self.tables.owners_of_mac.get(&(network, mac))?.first().copied()
+        self.tables
+            .owners_of_mac
+            .get(&(network, mac))?
+            .first()
+            .copied()
     }
 
     /// The tunnel port of an encap, or why packets cannot leave by it.

@@ -48,7 +48,13 @@ pub fn pipeline() -> Output {
             Miss::Goto(next) => Some(next),
         };
         let all = weft_openflow::Match::new();
-        emit.flow((table.number, priority::MISS), Rule::Miss, all, vec![], next);
+        emit.flow(
+            (table.number, priority::MISS),
+            Rule::Miss,
+            all,
+            vec![],
+            next,
+        );
     }
     anti_spoof::guards(&mut emit);
     nd::rewrite(&mut emit);
@@ -65,7 +71,10 @@ fn port(port: &Port, reader: &Reader<'_>) -> Result<Output, String> {
         reader.patch(physical)?;
     }
     if ofport > meter_id::OFPORT_MAX {
-        return Err(format!("port {}: ofport {ofport} is above 65279: plug it again", port.id));
+        return Err(format!(
+            "port {}: ofport {ofport} is above 65279: plug it again",
+            port.id
+        ));
     }
     classify::port(&mut emit, port, ofport);
     if !port.admin_up {
@@ -102,7 +111,14 @@ fn location(location: &Location, reader: &Reader<'_>) -> Result<Output, String> 
         answer(&mut emit, network.key, *ip, location.mac);
     }
     let to = (location.port, location.mac);
-    remote(&mut emit, network, to, location.vtep, priority::UNICAST, reader)?;
+    remote(
+        &mut emit,
+        network,
+        to,
+        location.vtep,
+        priority::UNICAST,
+        reader,
+    )?;
     Ok(emit.finish())
 }
 
@@ -125,9 +141,18 @@ fn address(owner: &AddressOwner, reader: &Reader<'_>) -> Result<Output, String> 
         }
     } else if reader.chassis_key()? != owner.chassis {
         answer(&mut emit, network.key, owner.ip, owner.mac);
-        let known = reader.location(owner.network, owner.port).map(|location| location.mac);
+        let known = reader
+            .location(owner.network, owner.port)
+            .map(|location| location.mac);
         if brings(known) {
-            remote(&mut emit, network, (owner.port, owner.mac), owner.vtep, band, reader)?;
+            remote(
+                &mut emit,
+                network,
+                (owner.port, owner.mac),
+                owner.vtep,
+                band,
+                reader,
+            )?;
         }
     }
     Ok(emit.finish())
@@ -161,7 +186,11 @@ fn network(network: &Network, reader: &Reader<'_>) -> Result<Output, String> {
                     flood::Uplink::None
                 } else {
                     let tunnel = reader.tunnel(*encap)?;
-                    flood::Uplink::Overlay { tunnel, peers, own_block: own / flood::BLOCK }
+                    flood::Uplink::Overlay {
+                        tunnel,
+                        peers,
+                        own_block: own / flood::BLOCK,
+                    }
                 }
             }
         }

@@ -11,7 +11,9 @@ use weft_openflow::{FlowMod, GroupMod, GroupModCommand, Message, MeterMod, Meter
 fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let entries = std::fs::read_dir(folder).expect("the folder of golden cases");
-    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     files.sort();
     files
 }
@@ -27,9 +29,14 @@ fn check(file: &Path) -> Result<(), String> {
         std::fs::write(file, format!("{instructions}---\n{found}")).expect("written");
         return Ok(());
     }
-    let differs = found.lines().zip(expected.lines()).find(|(found, expected)| found != expected);
+    let differs = found
+        .lines()
+        .zip(expected.lines())
+        .find(|(found, expected)| found != expected);
     match differs {
-        Some((found, expected)) => Err(format!("{file:?}\n expected {expected}\n found    {found}")),
+        Some((found, expected)) => {
+            Err(format!("{file:?}\n expected {expected}\n found    {found}"))
+        }
         None if found != expected => Err(format!("{file:?}: one is longer")),
         None => Ok(()),
     }
@@ -52,16 +59,24 @@ fn every_flow_group_and_meter_on_file_fits_the_wire() {
         compiler.apply(&common::batch(text.split("---\n").next().unwrap_or("")));
         let mut messages: Vec<Message> = Vec::new();
         for flow in compiler.flow_set().iter() {
-            flow.matching.check().unwrap_or_else(|error| panic!("{file:?}: {flow}: {error}"));
+            flow.matching
+                .check()
+                .unwrap_or_else(|error| panic!("{file:?}: {flow}: {error}"));
             messages.push(Message::FlowMod(Box::new(FlowMod::add((**flow).clone()))));
         }
         let groups = compiler.groups();
         messages.extend(groups.map(|group| {
-            Message::GroupMod(Box::new(GroupMod::new(GroupModCommand::Add, (**group).clone())))
+            Message::GroupMod(Box::new(GroupMod::new(
+                GroupModCommand::Add,
+                (**group).clone(),
+            )))
         }));
         let meters = compiler.meters().cloned();
         messages.extend(meters.map(|meter| {
-            Message::MeterMod(Box::new(MeterMod { command: MeterModCommand::Add, meter }))
+            Message::MeterMod(Box::new(MeterMod {
+                command: MeterModCommand::Add,
+                meter,
+            }))
         }));
         for message in messages {
             let mut bytes = Vec::new();

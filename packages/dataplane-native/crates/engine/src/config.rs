@@ -6,7 +6,9 @@ use std::time::Duration;
 
 /// Longest silence while an answer is due before the connection is given up.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
-/// Shortest and longest pause between two attempts to connect.
+/// Longest time for all parts of one answer.
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// Shortest pause between two attempts to connect.
 pub(crate) const RECONNECT_MIN: Duration = Duration::from_millis(50);
 /// Packet-outs beyond this many unsent bytes are dropped: guests cannot make the engine hoard.
 pub(crate) const MAX_UNSENT_SERVICE_BYTES: usize = 1 << 20;

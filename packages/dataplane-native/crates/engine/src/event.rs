@@ -40,6 +40,16 @@ pub enum Event {
     Claim { port_id: String, ip: IpAddr, mac: [u8; 6] },
 }
 
+/// One flow of a port, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortFlow {
+    /// Key of the instruction it stems from.
+    pub key: String,
+    pub cookie: u64,
+    /// As ovs-ofctl(8) writes flows.
+    pub text: String,
+}
+
 /// Receives events on the engine's thread; `false`: not taken (queue full). Must not block.
 pub type Sink = Box<dyn Fn(Event) -> bool + Send>;
 

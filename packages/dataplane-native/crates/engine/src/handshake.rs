@@ -3,8 +3,8 @@
 //! Called by the worker after each connect.
 
 use crate::error::Lost;
-use crate::program::Program;
 use crate::worker::Worker;
+use weft_compiler::fields::tlv;
 use weft_openflow::{Message, TlvMap, TlvTableCommand, async_kinds};
 
 /// Bit of version 1.5 (0x06) in a hello.
@@ -12,9 +12,9 @@ const VERSION_1_5: u64 = 1 << 6;
 /// NXPIF_NXT_PACKET_IN2.
 const PACKET_IN2: u32 = 2;
 /// The Geneve option that carries ports and identities; its bits are drawn in ARCHITECTURE.md, "Pipeline".
-const TLV: TlvMap = TlvMap { option_class: 0xff57, option_type: 0x81, option_bytes: 12, index: 0 };
+const TLV: TlvMap = TlvMap { class: tlv::CLASS, kind: tlv::KIND, length: tlv::BYTES, index: 0 };
 
-impl<P: Program> Worker<P> {
+impl Worker {
     /// Brings a fresh connection to where flows may be sent.
     pub(crate) fn handshake(&mut self) -> Result<(), Lost> {
         self.link.send(&Message::Hello { versions: VERSION_1_5 })?;
@@ -31,17 +31,15 @@ impl<P: Program> Worker<P> {
             }
             _ => return Err(Lost::Protocol("another message before the hello".to_owned())),
         }
-        let features = self.link.send(&Message::FeaturesRequest)?;
         // A management socket is a service connection: it gets packet-ins only when it asks.
         self.link.send(&Message::SetConfig { flags: 0, miss_send_len: u16::MAX })?;
         self.link.send(&Message::SetPacketInFormat(PACKET_IN2))?;
         self.link.send(&Message::SetAsync(vec![
-            (async_kinds::PACKET_IN_MASTER, 0b11_1111),
-            (async_kinds::PORT_STATUS_MASTER, 0),
-            (async_kinds::FLOW_REMOVED_MASTER, 0),
+            (async_kinds::PACKET_IN, 0b11_1111),
+            (async_kinds::PORT_STATUS, 0),
+            (async_kinds::FLOW_REMOVED, 0),
         ]))?;
         self.barrier("the connection's set-up")?;
-        let _ = features;
         self.ensure_tlv_map()
     }
 
@@ -54,7 +52,6 @@ impl<P: Program> Worker<P> {
                 (_, Message::Error(error)) => {
                     return Err(Lost::Refused { what, error: error.to_string() });
                 }
-                (_, Message::FeaturesReply(_)) => {}
                 (xid, message) => self.unsolicited(xid, message),
             }
         }
@@ -67,19 +64,19 @@ impl<P: Program> Worker<P> {
         }
         if let Some(foreign) = maps.iter().find(|map| {
             map.index == TLV.index
-                || (map.option_class, map.option_type) == (TLV.option_class, TLV.option_type)
+                || (map.class, map.kind) == (TLV.class, TLV.kind)
         }) {
             return Err(Lost::Unusable(format!(
                 "the bridge maps Geneve option class {:#06x} type {:#04x} length {} to tun_metadata{}, \
                  where Weft needs class {:#06x} type {:#04x} length {} at tun_metadata{}: \
                  remove it with `ovs-ofctl del-tlv-map` when nothing else uses it",
-                foreign.option_class,
-                foreign.option_type,
-                foreign.option_bytes,
+                foreign.class,
+                foreign.kind,
+                foreign.length,
                 foreign.index,
-                TLV.option_class,
-                TLV.option_type,
-                TLV.option_bytes,
+                TLV.class,
+                TLV.kind,
+                TLV.length,
                 TLV.index,
             )));
         }

@@ -8,7 +8,7 @@ use mio::{Events, Interest, Poll, Token};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::Instant;
-use weft_openflow::{Error as CodecError, Framer, Message, decode};
+use weft_openflow::{Error as CodecError, Framer, Message};
 
 const SOCKET: Token = Token(0);
 const WAKER: Token = Token(1);
@@ -44,6 +44,7 @@ pub(crate) struct Link {
     woken: bool,
     connection: Option<Connection>,
     last_xid: u32,
+    queued: usize,
     chunk: Box<[u8]>,
 }
 
@@ -58,6 +59,7 @@ impl Link {
             woken: false,
             connection: None,
             last_xid: 0,
+            queued: 0,
             chunk: vec![0; READ_BYTES].into_boxed_slice(),
         };
         Ok((link, waker))
@@ -72,7 +74,7 @@ impl Link {
         self.poll.registry().register(&mut stream, SOCKET, interest).map_err(failed)?;
         self.connection = Some(Connection {
             stream,
-            framer: Framer::new(),
+            framer: Framer::default(),
             unsent: Vec::new(),
             sent: 0,
             readable: true,
@@ -100,6 +102,11 @@ impl Link {
         self.connection.as_ref().map_or(0, |connection| connection.unsent.len() - connection.sent)
     }
 
+    /// Bytes queued for this connection so far, sent or not.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.queued
+    }
+
     /// Queues one message and answers its transaction id.
     pub(crate) fn send(&mut self, message: &Message) -> Result<u32, Lost> {
         let xid = self.next_xid();
@@ -114,7 +121,9 @@ impl Link {
         encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
         let Some(connection) = &mut self.connection else { return Ok(()) };
+        let before = connection.unsent.len();
         encode(&mut connection.unsent)?;
+        self.queued = self.queued.wrapping_add(connection.unsent.len() - before);
         if connection.unsent.len() - connection.sent >= FLUSH_BYTES {
             // An error shows again, and is handled, in the next wait.
             let _ = connection.flush();
@@ -166,10 +175,7 @@ impl Connection {
     /// The next whole message of those received.
     fn take(&mut self) -> Result<Option<(u32, Message)>, Lost> {
         let wrong = |error: CodecError| Lost::Protocol(error.to_string());
-        match self.framer.next().map_err(wrong)? {
-            Some(frame) => Ok(Some(decode(frame).map_err(wrong)?)),
-            None => Ok(None),
-        }
+        self.framer.next_message().map_err(wrong)
     }
 
     /// Reads once. `true`: something came.
@@ -177,10 +183,12 @@ impl Connection {
         if !self.readable {
             return Ok(false);
         }
-        match self.stream.read(chunk) {
+        // All whole messages were taken, so there is room for a message at least.
+        let room = self.framer.room().min(chunk.len());
+        match self.stream.read(chunk.get_mut(..room).unwrap_or_default()) {
             Ok(0) => Err(Lost::Eof),
             Ok(count) => {
-                self.framer.push(chunk.get(..count).unwrap_or_default());
+                self.framer.feed(chunk.get(..count).unwrap_or_default());
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -2,7 +2,6 @@
 //! of open tickets; must not decode or wait. `Engine` puts in, the worker takes out.
 
 use crate::error::RequestError;
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Requests that wait at once; they are for people, so few are enough.
@@ -133,11 +132,11 @@ impl Queue {
     pub(crate) fn open_tickets(&self) -> usize {
         self.lock().open_tickets
     }
-}
 
-/// Requests that nobody will answer any more are told so.
-pub(crate) fn refuse_all(requests: VecDeque<FlowsRequest>) {
-    for request in requests {
-        (request.reply)(Err(RequestError::Closed));
+    /// After the worker has gone: nobody will answer what is still queued.
+    pub(crate) fn refuse_requests(&self) {
+        for request in self.take().requests {
+            (request.reply)(Err(RequestError::Closed));
+        }
     }
 }

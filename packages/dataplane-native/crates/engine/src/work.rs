@@ -6,28 +6,23 @@
 //! down: flows from the first table to the last, groups, meters    (nothing in use is removed)
 //! ```
 
-use crate::program::{FlowId, Program, Touched};
+use crate::program::Program;
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use weft_compiler::ById;
 
-/// One object in the switch.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// The identity of one object in the switch.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Item {
     Meter(u32),
     Group(u32),
-    Flow(FlowId),
+    Flow(ById),
 }
 
-/// Which way an item goes. One that turned round meanwhile is skipped: it is dirty again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
-    Up,
-    Down,
-}
-
-/// Identities to look at, without duplicates. Bounded by what is desired and what is in the switch.
+/// Identities to look at. Bounded by what is wanted and what is in the switch.
 #[derive(Debug, Default)]
 pub(crate) struct Dirty {
-    flows: Vec<FlowId>,
+    flows: Vec<ById>,
     groups: BTreeSet<u32>,
     meters: BTreeSet<u32>,
 }
@@ -44,18 +39,13 @@ impl Dirty {
         self.flows.is_empty() && self.groups.is_empty() && self.meters.is_empty()
     }
 
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+    /// Identities to look at, repeated ones counted as often as they were added.
+    pub(crate) fn len(&self) -> usize {
+        self.flows.len() + self.groups.len() + self.meters.len()
     }
 
-    pub(crate) fn touch(&mut self, touched: Touched) {
-        if self.flows.is_empty() {
-            self.flows = touched.flows;
-        } else {
-            self.flows.extend(touched.flows);
-        }
-        self.groups.extend(touched.groups);
-        self.meters.extend(touched.meters);
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
     }
 
     pub(crate) fn add(&mut self, item: Item) {
@@ -70,27 +60,61 @@ impl Dirty {
         }
     }
 
-    /// Takes everything, ordered for sending.
-    pub(crate) fn take(&mut self, program: &impl Program) -> Round {
-        let Self { mut flows, groups, meters } = std::mem::take(self);
-        flows.sort_unstable();
-        flows.dedup();
-        let (flows_up, flows_down): (Vec<_>, Vec<_>) =
-            flows.into_iter().partition(|id| program.flow(id).is_some());
-        let (groups_up, groups_down): (Vec<_>, Vec<_>) =
-            groups.into_iter().partition(|&id| program.group(id).is_some());
-        let (meters_up, meters_down): (Vec<_>, Vec<_>) =
-            meters.into_iter().partition(|&id| program.meter(id).is_some());
-        let (meter, group, flow) = (Item::Meter, Item::Group, Item::Flow);
-        Round {
-            up: (meters_up.into_iter().map(meter))
-                .chain(groups_up.into_iter().map(group))
-                .chain(flows_up.into_iter().rev().map(flow))
-                .collect(),
-            down: (flows_down.into_iter().map(flow))
-                .chain(groups_down.into_iter().map(group))
-                .chain(meters_down.into_iter().map(meter))
-                .collect(),
+    pub(crate) fn extend(&mut self, items: impl IntoIterator<Item = Item>) {
+        for item in items {
+            self.add(item);
         }
+    }
+
+    /// Takes everything, ordered for sending and without repetitions.
+    pub(crate) fn take(&mut self, program: &Program) -> Round {
+        let Self { mut flows, groups, meters } = std::mem::take(self);
+        flows.sort_unstable_by(by_identity);
+        flows.dedup();
+        let items = (meters.into_iter().map(Item::Meter))
+            .chain(groups.into_iter().map(Item::Group))
+            .chain(flows.into_iter().rev().map(Item::Flow));
+        let (up, mut down): (Vec<_>, Vec<_>) = items.partition(|item| program.wants(item));
+        down.reverse();
+        Round { up, down }
+    }
+}
+
+fn by_identity(a: &ById, b: &ById) -> Ordering {
+    let order = |id: &ById| (id.0.table, id.0.priority);
+    order(a).cmp(&order(b)).then_with(|| a.0.matching.cmp(&b.0.matching))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use weft_openflow::Flow;
+
+    fn flow(table: u8) -> Item {
+        Item::Flow(ById(Arc::new(Flow { table, priority: 60_001, ..Flow::default() })))
+    }
+
+    #[test]
+    fn what_is_not_wanted_goes_from_the_first_table_on_and_frees_what_it_used() {
+        let mut dirty = Dirty::default();
+        dirty.extend([Item::Meter(7), flow(30), Item::Group(9), flow(0), flow(30), Item::Meter(7)]);
+        let round = dirty.take(&Program::new());
+        assert_eq!(round.up, []);
+        assert_eq!(round.down, [flow(0), flow(30), Item::Group(9), Item::Meter(7)]);
+        assert!(dirty.is_empty());
+    }
+
+    #[test]
+    fn what_is_wanted_comes_from_the_last_table_on() {
+        let program = Program::new();
+        let mut dirty = Dirty::default();
+        dirty.extend(program.flows().map(|flow| Item::Flow(ById(flow.clone()))));
+        let round = dirty.take(&program);
+        let tables: Vec<u8> = (round.up.iter())
+            .filter_map(|item| if let Item::Flow(id) = item { Some(id.0.table) } else { None })
+            .collect();
+        assert!(tables.len() > 1 && tables.is_sorted_by(|a, b| a >= b), "{tables:?}");
+        assert_eq!(round.down, []);
     }
 }

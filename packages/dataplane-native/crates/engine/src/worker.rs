@@ -11,7 +11,7 @@
 use crate::config::{ANSWER_TIMEOUT, Options};
 use crate::drift::Drift;
 use crate::error::Lost;
-use crate::event::{Completed, Event, Failure, Sink, Stats};
+use crate::event::{Completed, Event, Failure, PortFlow, Sink, Stats};
 use crate::install::Hopeless;
 use crate::link::{Incoming, Link};
 use crate::program::Program;
@@ -20,18 +20,17 @@ use crate::reconnect::Backoff;
 use crate::resync::Leftovers;
 use crate::services::Services;
 use crate::work::Dirty;
-use crate::PortFlow;
 use prost::Message as _;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use weft_instructions::v1::EngineBatch;
 use weft_openflow::Message;
 
 /// All state of the engine's thread.
-pub(crate) struct Worker<P> {
+pub(crate) struct Worker {
     pub(crate) options: Options,
-    pub(crate) program: P,
+    pub(crate) program: Program,
     pub(crate) link: Link,
     pub(crate) queue: Queue,
     pub(crate) sink: Sink,
@@ -48,21 +47,22 @@ pub(crate) struct Worker<P> {
     pub(crate) services: Services,
     /// What the switch refuses although nothing more can be taken away.
     pub(crate) hopeless: Hopeless,
+    /// Ids of all meters in the switch: OpenFlow has no "add or modify" for them.
+    pub(crate) installed_meters: BTreeSet<u32>,
     pub(crate) next_check: Instant,
     pub(crate) last_bundle: u32,
 }
 
-impl<P: Program> Worker<P> {
+impl Worker {
     pub(crate) fn new(
         options: Options,
-        program: P,
         (link, queue): (Link, Queue),
         sink: Sink,
         shared_stats: Arc<Mutex<Stats>>,
     ) -> Self {
         Self {
             options,
-            program,
+            program: Program::new(),
             link,
             queue,
             sink,
@@ -76,6 +76,7 @@ impl<P: Program> Worker<P> {
             drift: Drift::default(),
             services: Services::default(),
             hopeless: Hopeless::default(),
+            installed_meters: BTreeSet::new(),
             next_check: Instant::now(),
             last_bundle: 0,
         }
@@ -109,6 +110,7 @@ impl<P: Program> Worker<P> {
         self.drift = Drift::default();
         self.resync()?;
         self.install()?;
+        self.next_check = Instant::now() + self.options.check_interval;
         backoff.reset();
         self.say_connected();
         loop {
@@ -152,8 +154,8 @@ impl<P: Program> Worker<P> {
         for batch in taken.batches {
             match EngineBatch::decode(batch.bytes.as_slice()) {
                 Ok(decoded) => {
-                    let touched = self.program.apply(decoded);
-                    self.dirty.touch(touched);
+                    let touched = self.program.apply(&decoded);
+                    self.dirty.extend(touched);
                 }
                 Err(error) => self.undecodable.push(Failure {
                     key: String::new(),
@@ -173,19 +175,13 @@ impl<P: Program> Worker<P> {
     }
 
     fn answer(&self, request: FlowsRequest) {
-        let mut flows: Vec<PortFlow> = (self.program.port_flows(request.port_key).into_iter())
-            .map(|(flow, key)| PortFlow {
-                key: key.to_owned(),
-                table: flow.table,
-                priority: flow.priority,
-                cookie: flow.cookie,
-                text: flow.to_string(),
-            })
-            .collect();
-        flows.sort_by(|a, b| {
-            (a.table, b.priority, &a.text).cmp(&(b.table, a.priority, &b.text))
+        let flows = self.program.port_flows(request.port_key).into_iter();
+        let flows = flows.map(|(flow, key)| PortFlow {
+            key,
+            cookie: flow.cookie,
+            text: flow.to_string(),
         });
-        (request.reply)(Ok(flows));
+        (request.reply)(Ok(flows.collect()));
     }
 
     /// The next message while an answer is due; wakes are left for later, a stop is not.
@@ -223,11 +219,12 @@ impl<P: Program> Worker<P> {
         if self.tickets.is_empty() || !self.dirty.is_empty() {
             return;
         }
-        let mut failures = self.program.failures();
+        let failures = self.program.failures().into_iter();
+        let mut failures: Vec<Failure> =
+            failures.map(|(key, reason)| Failure { key, reason }).collect();
         failures.append(&mut self.undecodable);
         failures.extend(self.hopeless.failures());
         failures.sort();
-        failures.dedup_by(|a, b| a.key == b.key && !a.key.is_empty());
         let (flows, groups, meters) = self.program.sizes();
         self.stats.failing = failures.len();
         let tickets = std::mem::take(&mut self.tickets);

@@ -13,6 +13,7 @@
 #[path = "support"]
 mod support {
     mod harness;
+    mod sample_actions;
     pub mod samples;
     pub use harness::*;
 }

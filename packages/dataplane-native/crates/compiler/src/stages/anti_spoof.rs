@@ -40,7 +40,11 @@ struct Usable {
 impl Usable {
     fn priority(self) -> u16 {
         let length = u16::try_from(self.prefix).unwrap_or(0);
-        if self.pair { priority::PAIR + length } else { priority::OWN }
+        if self.pair {
+            priority::PAIR + length
+        } else {
+            priority::OWN
+        }
     }
 }
 
@@ -49,14 +53,24 @@ pub fn guards(emit: &mut Emit) {
     let at = |priority| (ANTI_SPOOF, priority);
     let multicast = Match::new().masked(Field::EthSrc, GROUP_BIT, GROUP_BIT);
     emit.drop(at(priority::GUARD), Rule::GuardMulticastSource, multicast);
-    let udp = |eth| Match::new().set(Field::EthType, eth).set(Field::IpProto, PROTO_UDP);
-    let offer = udp(ETH_IPV4).set(Field::UdpSrc, DHCP_SERVER).set(Field::UdpDst, DHCP_CLIENT);
+    let udp = |eth| {
+        Match::new()
+            .set(Field::EthType, eth)
+            .set(Field::IpProto, PROTO_UDP)
+    };
+    let offer = udp(ETH_IPV4)
+        .set(Field::UdpSrc, DHCP_SERVER)
+        .set(Field::UdpDst, DHCP_CLIENT);
     emit.drop(at(priority::GUARD), Rule::GuardDhcpServer, offer);
     let advertise = udp(ETH_IPV6).set(Field::UdpSrc, DHCP6_SERVER);
     emit.drop(at(priority::GUARD), Rule::GuardDhcpServer, advertise);
     for kind in [ROUTER_ADVERTISEMENT, REDIRECT] {
         let matching = icmp6(Match::new(), kind);
-        emit.drop(at(priority::GUARD), Rule::GuardRouterAdvertisement, matching);
+        emit.drop(
+            at(priority::GUARD),
+            Rule::GuardRouterAdvertisement,
+            matching,
+        );
     }
     for eth in [ETH_IPV4, ETH_ARP, ETH_IPV6] {
         let matching = Match::new().set(Field::EthType, eth);
@@ -65,20 +79,44 @@ pub fn guards(emit: &mut Emit) {
 
     let at = |priority| (ANTI_SPOOF_IPV6, priority);
     let nowhere = || {
-        Match::new().set(Field::EthType, ETH_IPV6).set(Field::Ipv6Src, Ipv6Addr::UNSPECIFIED)
+        Match::new()
+            .set(Field::EthType, ETH_IPV6)
+            .set(Field::Ipv6Src, Ipv6Addr::UNSPECIFIED)
     };
     for kind in WITHOUT_ADDRESS {
         let matching = icmp6(nowhere(), kind);
-        emit.flow(at(priority::GUARD), Rule::Unspecified, matching, vec![], Some(SERVICES));
+        emit.flow(
+            at(priority::GUARD),
+            Rule::Unspecified,
+            matching,
+            vec![],
+            Some(SERVICES),
+        );
     }
     let dad = icmp6(nowhere(), NEIGHBOUR_SOLICITATION).set(Field::NdSll, [0; 6]);
-    emit.flow(at(priority::GUARD), Rule::Unspecified, dad, vec![], Some(SERVICES));
+    emit.flow(
+        at(priority::GUARD),
+        Rule::Unspecified,
+        dad,
+        vec![],
+        Some(SERVICES),
+    );
     emit.drop(at(priority::GUARD_REST), Rule::GuardSpoof, nowhere());
     // OVS reads an absent option as zero.
     let no_option = icmp6(Match::new(), NEIGHBOUR_SOLICITATION).set(Field::NdSll, [0; 6]);
-    emit.flow(at(priority::OWN), Rule::NdSolicitation, no_option, vec![], Some(SERVICES));
+    emit.flow(
+        at(priority::OWN),
+        Rule::NdSolicitation,
+        no_option,
+        vec![],
+        Some(SERVICES),
+    );
     for kind in [NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT] {
-        emit.drop(at(priority::SPOOFED), Rule::GuardSpoof, icmp6(Match::new(), kind));
+        emit.drop(
+            at(priority::SPOOFED),
+            Rule::GuardSpoof,
+            icmp6(Match::new(), kind),
+        );
     }
 }
 
@@ -92,7 +130,13 @@ pub fn port(emit: &mut Emit, port: &Port, ofport: u32) {
         let usable = usable(port, mac);
         let from = Match::new().set(INGRESS, port.key).set(Field::EthSrc, mac);
         let at = (ANTI_SPOOF, priority::OTHER);
-        emit.flow(at, Rule::OtherProtocol, from.clone(), vec![], Some(SERVICES));
+        emit.flow(
+            at,
+            Rule::OtherProtocol,
+            from.clone(),
+            vec![],
+            Some(SERVICES),
+        );
         if usable.iter().any(|usable| usable.ip.is_ipv4()) {
             ipv4(emit, &from, mac, &usable, ofport);
         }
@@ -109,10 +153,18 @@ fn usable(port: &Port, mac: Mac) -> Vec<Usable> {
         pair: false,
     });
     let pairs = port.pairs.iter().filter(|pair| pair.mac == mac);
-    let pairs = pairs.map(|pair| Usable { ip: pair.ip, prefix: pair.prefix, pair: true });
+    let pairs = pairs.map(|pair| Usable {
+        ip: pair.ip,
+        prefix: pair.prefix,
+        pair: true,
+    });
     let mut usable: Vec<Usable> = fixed.chain(pairs).collect();
     if usable.iter().any(|usable| usable.ip.is_ipv6()) {
-        usable.push(Usable { ip: link_local(mac).into(), prefix: 128, pair: false });
+        usable.push(Usable {
+            ip: link_local(mac).into(),
+            prefix: 128,
+            pair: false,
+        });
     }
     usable
 }
@@ -120,20 +172,35 @@ fn usable(port: &Port, mac: Mac) -> Vec<Usable> {
 /// The link-local address that a host makes of its MAC (RFC 4291 2.5.1 and appendix A).
 pub fn link_local(mac: Mac) -> Ipv6Addr {
     let high = 0xfe80u128 << 112;
-    let low = u64::from_be_bytes([mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]]);
+    let low = u64::from_be_bytes([
+        mac[0] ^ 2,
+        mac[1],
+        mac[2],
+        0xff,
+        0xfe,
+        mac[3],
+        mac[4],
+        mac[5],
+    ]);
     (high | u128::from(low)).into()
 }
 
 fn ipv4(emit: &mut Emit, from: &Match, mac: Mac, usable: &[Usable], ofport: u32) {
     let own = (ANTI_SPOOF, priority::OWN);
     let none = Ipv4Addr::UNSPECIFIED;
-    let discover = (from.clone().set(Field::EthType, ETH_IPV4).set(Field::IpProto, PROTO_UDP))
-        .set(Field::Ipv4Src, none)
-        .set(Field::Ipv4Dst, Ipv4Addr::BROADCAST)
-        .set(Field::UdpSrc, DHCP_CLIENT)
-        .set(Field::UdpDst, DHCP_SERVER);
+    let discover = (from
+        .clone()
+        .set(Field::EthType, ETH_IPV4)
+        .set(Field::IpProto, PROTO_UDP))
+    .set(Field::Ipv4Src, none)
+    .set(Field::Ipv4Dst, Ipv4Addr::BROADCAST)
+    .set(Field::UdpSrc, DHCP_CLIENT)
+    .set(Field::UdpDst, DHCP_SERVER);
     emit.flow(own, Rule::DhcpClient, discover, vec![], Some(SERVICES));
-    let arp = from.clone().set(Field::EthType, ETH_ARP).set(Field::ArpSha, mac);
+    let arp = from
+        .clone()
+        .set(Field::EthType, ETH_ARP)
+        .set(Field::ArpSha, mac);
     let probe = arp.clone().set(Field::ArpOp, 1u16).set(Field::ArpSpa, none);
     emit.flow(own, Rule::ArpProbe, probe, vec![], Some(SERVICES));
     for usable in usable {
@@ -152,7 +219,13 @@ fn ipv6(emit: &mut Emit, from: &Match, mac: Mac, usable: &[Usable], ofport: u32)
     let own = (ANTI_SPOOF, priority::OWN);
     let any = from.clone().set(Field::EthType, ETH_IPV6);
     let nowhere = any.clone().set(Field::Ipv6Src, Ipv6Addr::UNSPECIFIED);
-    emit.flow(own, Rule::Unspecified, nowhere, vec![], Some(ANTI_SPOOF_IPV6));
+    emit.flow(
+        own,
+        Rule::Unspecified,
+        nowhere,
+        vec![],
+        Some(ANTI_SPOOF_IPV6),
+    );
     let asks = icmp6(from.clone(), NEIGHBOUR_SOLICITATION).set(Field::NdSll, mac);
     let own = (ANTI_SPOOF_IPV6, priority::OWN);
     emit.flow(own, Rule::NdSolicitation, asks, vec![], Some(SERVICES));
@@ -160,10 +233,18 @@ fn ipv6(emit: &mut Emit, from: &Match, mac: Mac, usable: &[Usable], ofport: u32)
         let IpAddr::V6(ip) = usable.ip else { continue };
         let source = any.clone().prefix(Field::Ipv6Src, ip, usable.prefix);
         let at = (ANTI_SPOOF, usable.priority());
-        emit.flow(at, Rule::SourceAddress, source, vec![], Some(ANTI_SPOOF_IPV6));
+        emit.flow(
+            at,
+            Rule::SourceAddress,
+            source,
+            vec![],
+            Some(ANTI_SPOOF_IPV6),
+        );
         for option in [mac, [0; 6]] {
             let says = icmp6(from.clone(), NEIGHBOUR_ADVERTISEMENT);
-            let says = says.prefix(Field::NdTarget, ip, usable.prefix).set(Field::NdTll, option);
+            let says = says
+                .prefix(Field::NdTarget, ip, usable.prefix)
+                .set(Field::NdTll, option);
             let (rule, actions) = speak(usable.pair, Rule::NdAdvertisement, ofport);
             let at = (ANTI_SPOOF_IPV6, usable.priority());
             emit.flow(at, rule, says, actions, Some(SERVICES));
@@ -173,7 +254,11 @@ fn ipv6(emit: &mut Emit, from: &Match, mac: Mac, usable: &[Usable], ofport: u32)
 
 /// Speaking for an address of a pair is reported on the way.
 fn speak(pair: bool, rule: Rule, ofport: u32) -> (Rule, Vec<Action>) {
-    if pair { (Rule::Claim, vec![claims::report(ofport)]) } else { (rule, Vec::new()) }
+    if pair {
+        (Rule::Claim, vec![claims::report(ofport)])
+    } else {
+        (rule, Vec::new())
+    }
 }
 
 #[cfg(test)]

@@ -18,21 +18,35 @@ const REPLY: u16 = 2;
 /// Whoever asks for `ip` learns `mac`.
 pub fn answer(emit: &mut Emit, network: u32, ip: Ipv4Addr, mac: Mac) {
     let at = (SERVICES, priority::SERVICE_ANSWER);
-    emit.flow(at, Rule::ArpAnswer, request(network, ip), reply(ip, mac), None);
+    emit.flow(
+        at,
+        Rule::ArpAnswer,
+        request(network, ip),
+        reply(ip, mac),
+        None,
+    );
 }
 
 /// The port that has `ip` is not told that it is taken.
 pub fn own(emit: &mut Emit, port: u32, ip: Ipv4Addr) {
     let matching = Match::new().set(INGRESS, port).set(Field::EthType, ETH_ARP);
     let at = (SERVICES, priority::SERVICE_OWN);
-    emit.flow(at, Rule::ArpOwn, matching.set(Field::ArpTpa, ip), vec![], Some(L2));
+    emit.flow(
+        at,
+        Rule::ArpOwn,
+        matching.set(Field::ArpTpa, ip),
+        vec![],
+        Some(L2),
+    );
 }
 
 /// A port that takes over an address of its allowed pair announces it to all, whoever owns it now.
 /// A match cannot compare sender with target, so within a wider pair requests go to all as well.
 pub fn own_pair(emit: &mut Emit, port: u32, ip: Ipv4Addr, prefix: u32) {
     let matching = Match::new().set(INGRESS, port).set(Field::EthType, ETH_ARP);
-    let matching = matching.prefix(Field::ArpSpa, ip, prefix).prefix(Field::ArpTpa, ip, prefix);
+    let matching = matching
+        .prefix(Field::ArpSpa, ip, prefix)
+        .prefix(Field::ArpTpa, ip, prefix);
     let at = (SERVICES, priority::SERVICE_OWN);
     // Prefix 0 would stop all answers to the port: there only announcements of unknown addresses flood.
     if prefix > 0 {

@@ -29,9 +29,22 @@ pub fn port(emit: &mut Emit, port: &Port, ofport: u32) {
         emit.drop((pipeline::L2, priority::UNICAST), Rule::AdminDown, to);
         return;
     }
-    let next = if port.security { pipeline::ANTI_SPOOF } else { pipeline::SERVICES };
-    let actions = vec![Action::set(NETWORK, port.network), Action::set(INGRESS, port.key)];
-    emit.flow(AT, Rule::PortIn, here.set(Field::VlanVid, 0u16), actions, Some(next));
+    let next = if port.security {
+        pipeline::ANTI_SPOOF
+    } else {
+        pipeline::SERVICES
+    };
+    let actions = vec![
+        Action::set(NETWORK, port.network),
+        Action::set(INGRESS, port.key),
+    ];
+    emit.flow(
+        AT,
+        Rule::PortIn,
+        here.set(Field::VlanVid, 0u16),
+        actions,
+        Some(next),
+    );
 }
 
 /// Packets of a tunnel port.
@@ -42,7 +55,9 @@ pub fn tunnel(emit: &mut Emit, tunnel: &Tunnel) {
     match tunnel.encap {
         EncapType::Geneve => {
             let version = tlv::VERSION << tlv::VERSION_SHIFT;
-            let ours = here.clone().masked(tlv::FIELD, version, 0xfu128 << tlv::VERSION_SHIFT);
+            let ours = here
+                .clone()
+                .masked(tlv::FIELD, version, 0xfu128 << tlv::VERSION_SHIFT);
             actions.extend([
                 from_key(0),
                 Action::copy(tlv::INGRESS, key_of(INGRESS)),
@@ -54,7 +69,13 @@ pub fn tunnel(emit: &mut Emit, tunnel: &Tunnel) {
         }
         encap => {
             actions.push(from_key(if encap == EncapType::Gre { 8 } else { 0 }));
-            emit.flow(AT, Rule::TunnelIn, here, actions, Some(pipeline::TUNNEL_IN_BY_MAC));
+            emit.flow(
+                AT,
+                Rule::TunnelIn,
+                here,
+                actions,
+                Some(pipeline::TUNNEL_IN_BY_MAC),
+            );
         }
     }
 }
@@ -63,10 +84,19 @@ pub fn tunnel(emit: &mut Emit, tunnel: &Tunnel) {
 pub fn provider(emit: &mut Emit, network: u32, vlan: u16, patch: u32) {
     let here = Match::new().set(Field::InPort, patch);
     let tag = if vlan == 0 { 0 } else { TAGGED | vlan };
-    let mut actions = vec![Action::set(FLAGS, FLAG_PROVIDER), Action::set(NETWORK, network)];
+    let mut actions = vec![
+        Action::set(FLAGS, FLAG_PROVIDER),
+        Action::set(NETWORK, network),
+    ];
     if vlan != 0 {
         actions.insert(0, Action::PopVlan);
     }
     let matching = here.set(Field::VlanVid, tag);
-    emit.flow(AT, Rule::ProviderIn, matching, actions, Some(pipeline::PROVIDER_IN));
+    emit.flow(
+        AT,
+        Rule::ProviderIn,
+        matching,
+        actions,
+        Some(pipeline::PROVIDER_IN),
+    );
 }

@@ -14,5 +14,11 @@ use crate::pipeline::{DELIVER, priority};
 pub fn port(emit: &mut Emit, port: &Port, ofport: u32) {
     let matching = in_network(port.network).set(EGRESS, port.key);
     let at = (DELIVER, priority::DELIVER);
-    emit.flow(at, Rule::Deliver, matching, vec![Action::output(ofport)], None);
+    emit.flow(
+        at,
+        Rule::Deliver,
+        matching,
+        vec![Action::output(ofport)],
+        None,
+    );
 }

@@ -18,9 +18,7 @@ use crate::fields::{
     group_id, tlv,
 };
 use crate::model::{Attachment, FloodPeer, Network, Port, Tunnel};
-use crate::pipeline::{
-    INGRESS_POLICY, L2, PROVIDER_IN, TUNNEL_IN, TUNNEL_IN_BY_MAC, priority,
-};
+use crate::pipeline::{INGRESS_POLICY, L2, PROVIDER_IN, TUNNEL_IN, TUNNEL_IN_BY_MAC, priority};
 
 /// Chassis keys of one block share their quotient by this.
 pub const BLOCK: u32 = 128;
@@ -92,7 +90,13 @@ pub fn network(
     } else if let Uplink::Provider { vlan, patch } = uplink {
         let at = (L2, priority::UNKNOWN);
         let matching = in_network(network.key);
-        emit.flow(at, Rule::ProviderOut, matching, provider::out(*vlan, *patch), None);
+        emit.flow(
+            at,
+            Rule::ProviderOut,
+            matching,
+            provider::out(*vlan, *patch),
+            None,
+        );
     }
     Ok(())
 }
@@ -104,20 +108,38 @@ fn replicate(
     uplink: &Uplink<'_>,
     kind: &Kind,
 ) -> Result<(), String> {
-    let mark = kind.unknown.then(|| Action::set_masked(FLAGS, FLAG_UNKNOWN, FLAG_UNKNOWN));
+    let mark = kind
+        .unknown
+        .then(|| Action::set_masked(FLAGS, FLAG_UNKNOWN, FLAG_UNKNOWN));
     let local = local_group(emit, network.key, ports, kind);
-    let here: Vec<Action> =
-        local.iter().flat_map(|group| mark.iter().chain([group])).cloned().collect();
+    let here: Vec<Action> = local
+        .iter()
+        .flat_map(|group| mark.iter().chain([group]))
+        .cloned()
+        .collect();
 
-    let mut out = if here.is_empty() { Vec::from_iter(mark.clone()) } else { here.clone() };
+    let mut out = if here.is_empty() {
+        Vec::from_iter(mark.clone())
+    } else {
+        here.clone()
+    };
     let marks = out.len();
     match uplink {
         Uplink::None => {}
         Uplink::Provider { vlan, patch } => out.extend(provider::out(*vlan, *patch)),
-        Uplink::Overlay { tunnel, peers, own_block } => {
+        Uplink::Overlay {
+            tunnel,
+            peers,
+            own_block,
+        } => {
             let buckets = sender_buckets(network, tunnel, peers, *own_block, kind)?;
             if !buckets.is_empty() {
-                out.extend(tunnel::header(tunnel.encap, network.key, kind.egress, false));
+                out.extend(tunnel::header(
+                    tunnel.encap,
+                    network.key,
+                    kind.egress,
+                    false,
+                ));
                 out.extend(chunks(emit, network, kind.remote_group, buckets)?);
             }
         }
@@ -133,7 +155,10 @@ fn replicate(
 fn local_group(emit: &mut Emit, network: u32, ports: &[&Port], kind: &Kind) -> Option<Action> {
     let targets = ports.iter().filter(|port| !kind.unknown || !port.security);
     let copy = |port: &&Port| {
-        vec![Action::set(EGRESS, port.key), Action::resubmit(INGRESS_POLICY)]
+        vec![
+            Action::set(EGRESS, port.key),
+            Action::resubmit(INGRESS_POLICY),
+        ]
     };
     let buckets: Vec<_> = targets.map(copy).collect();
     let id = group_id::of(kind.local_group, 0, network);
@@ -156,7 +181,9 @@ fn sender_buckets(
     for peer in peers {
         let mut actions = Vec::new();
         if network.relayed && peer.block != own_block {
-            let asked = peers.iter().any(|other| other.block == peer.block && wanted(other));
+            let asked = peers
+                .iter()
+                .any(|other| other.block == peer.block && wanted(other));
             if !peer.relay || !asked {
                 continue;
             }
@@ -197,7 +224,15 @@ fn arrivals(
     if !here.is_empty() {
         emit.flow(at, Rule::TunnelFlood, named(kind.egress), here, None);
     }
-    if let (true, Uplink::Overlay { tunnel, peers, own_block }) = (network.relayed, uplink) {
+    if let (
+        true,
+        Uplink::Overlay {
+            tunnel,
+            peers,
+            own_block,
+        },
+    ) = (network.relayed, uplink)
+    {
         let mut buckets = Vec::new();
         let block = peers.iter().filter(|peer| peer.block == *own_block);
         for peer in block.filter(|peer| !kind.unknown || peer.unknown_unicast) {
@@ -214,7 +249,13 @@ fn arrivals(
         }
     }
     if network.relayed && !relayed.is_empty() {
-        emit.flow(at, Rule::TunnelRelay, named(kind.relay_egress), relayed, None);
+        emit.flow(
+            at,
+            Rule::TunnelRelay,
+            named(kind.relay_egress),
+            relayed,
+            None,
+        );
     }
     Ok(())
 }
@@ -224,12 +265,20 @@ fn destinations(network: u32, kind: &Kind) -> (Match, u16) {
     if kind.unknown {
         (all, priority::UNKNOWN)
     } else {
-        (all.masked(Field::EthDst, GROUP_BIT, GROUP_BIT), priority::MULTICAST)
+        (
+            all.masked(Field::EthDst, GROUP_BIT, GROUP_BIT),
+            priority::MULTICAST,
+        )
     }
 }
 
 fn vtep(network: &Network, peer: &FloodPeer) -> Result<std::net::IpAddr, String> {
-    let missing = || format!("flood peer {} of network {} has no VTEP", peer.chassis, network.id);
+    let missing = || {
+        format!(
+            "flood peer {} of network {} has no VTEP",
+            peer.chassis, network.id
+        )
+    };
     peer.vtep.ok_or_else(missing)
 }
 

@@ -18,14 +18,26 @@ use crate::pipeline::{INGRESS_POLICY, L2, PROVIDER_IN, TUNNEL_IN, TUNNEL_IN_BY_M
 pub fn local(emit: &mut Emit, network: &Network, key: u32, mac: Mac, band: u16) {
     let matching = || in_network(network.key).set(Field::EthDst, mac);
     let actions = || vec![Action::set(EGRESS, key)];
-    emit.flow((L2, band), Rule::LocalUnicast, matching(), actions(), Some(INGRESS_POLICY));
+    emit.flow(
+        (L2, band),
+        Rule::LocalUnicast,
+        matching(),
+        actions(),
+        Some(INGRESS_POLICY),
+    );
     let (table, rule) = match network.attachment {
         // The egress key is in the packet: see `tunnel_key`.
         Attachment::Overlay(EncapType::Geneve) => return,
         Attachment::Overlay(_) => (TUNNEL_IN_BY_MAC, Rule::TunnelToPort),
         Attachment::Provider { .. } => (PROVIDER_IN, Rule::ProviderToPort),
     };
-    emit.flow((table, band), rule, matching(), actions(), Some(INGRESS_POLICY));
+    emit.flow(
+        (table, band),
+        rule,
+        matching(),
+        actions(),
+        Some(INGRESS_POLICY),
+    );
 }
 
 /// Tunnel packets that name the local port `key`: accepted in its own network only.
@@ -33,7 +45,13 @@ pub fn tunnel_key(emit: &mut Emit, network: &Network, key: u32) {
     if network.attachment == Attachment::Overlay(EncapType::Geneve) {
         let matching = in_network(network.key).set(EGRESS, key);
         let at = (TUNNEL_IN, priority::UNICAST);
-        emit.flow(at, Rule::TunnelToPort, matching, vec![], Some(INGRESS_POLICY));
+        emit.flow(
+            at,
+            Rule::TunnelToPort,
+            matching,
+            vec![],
+            Some(INGRESS_POLICY),
+        );
     }
 }
 

@@ -33,7 +33,9 @@ pub fn in_network(network: u32) -> Match {
     Match::new().set(NETWORK, network)
 }
 
-/// ICMPv6 packets of a type.
+/// Packets of ICMP for IPv6 of a type.
 pub fn icmp6(base: Match, kind: u8) -> Match {
-    base.set(Field::EthType, ETH_IPV6).set(Field::IpProto, PROTO_ICMP6).set(Field::Icmpv6Type, kind)
+    base.set(Field::EthType, ETH_IPV6)
+        .set(Field::IpProto, PROTO_ICMP6)
+        .set(Field::Icmpv6Type, kind)
 }

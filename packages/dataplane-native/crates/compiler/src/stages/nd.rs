@@ -27,12 +27,27 @@ pub fn rewrite(emit: &mut Emit) {
     let asks = || icmp6(Match::new(), NEIGHBOUR_SOLICITATION);
     let service = || {
         let userdata = Service::NeighbourAnswer.encode();
-        vec![Action::controller(Controller { userdata, ..Controller::default() })]
+        vec![Action::controller(Controller {
+            userdata,
+            ..Controller::default()
+        })]
     };
     let at = (ND_ANSWER, priority::ND_SERVICE);
-    emit.flow(at, Rule::NdService, asks().set(Field::NdSll, [0; 6]), service(), None);
+    emit.flow(
+        at,
+        Rule::NdService,
+        asks().set(Field::NdSll, [0; 6]),
+        service(),
+        None,
+    );
     let dad = asks().set(Field::Ipv6Src, Ipv6Addr::UNSPECIFIED);
-    emit.flow((ND_ANSWER, priority::ND_SERVICE + 1), Rule::NdService, dad, service(), None);
+    emit.flow(
+        (ND_ANSWER, priority::ND_SERVICE + 1),
+        Rule::NdService,
+        dad,
+        service(),
+        None,
+    );
 
     let copy = |from, to| Action::copy(Subfield::whole(from), Subfield::whole(to));
     let actions = vec![
@@ -45,10 +60,25 @@ pub fn rewrite(emit: &mut Emit) {
         Action::set(Field::NdReserved, FLAGS),
         Action::resubmit(ND_REPLY),
     ];
-    emit.flow((ND_ANSWER, priority::ND_FLOWS), Rule::NdAnswer, asks(), actions, None);
+    emit.flow(
+        (ND_ANSWER, priority::ND_FLOWS),
+        Rule::NdAnswer,
+        asks(),
+        actions,
+        None,
+    );
     let says = icmp6(Match::new(), NEIGHBOUR_ADVERTISEMENT);
-    let actions = vec![Action::copy(ANSWER_MAC, Field::NdTll), Action::output(port::IN_PORT)];
-    emit.flow((ND_REPLY, priority::ND_FLOWS), Rule::NdAnswer, says, actions, None);
+    let actions = vec![
+        Action::copy(ANSWER_MAC, Field::NdTll),
+        Action::output(port::IN_PORT),
+    ];
+    emit.flow(
+        (ND_REPLY, priority::ND_FLOWS),
+        Rule::NdAnswer,
+        says,
+        actions,
+        None,
+    );
 }
 
 /// Limits the solicitations of a port and sends them to be answered.
@@ -62,13 +92,19 @@ pub fn meter(emit: &mut Emit, port: &Port, ofport: u32) {
     emit.meter(id, meter_id::SOLICITATIONS);
     let asks = icmp6(Match::new().set(INGRESS, port.key), NEIGHBOUR_SOLICITATION);
     let at = (SERVICES, priority::SERVICE_METER);
-    emit.flow(at, Rule::NdMeter, asks, vec![Action::Meter { id }], Some(ND_TARGET));
+    emit.flow(
+        at,
+        Rule::NdMeter,
+        asks,
+        vec![Action::Meter { id }],
+        Some(ND_TARGET),
+    );
 }
 
 /// Whoever asks for `ip` learns `mac`.
 pub fn answer(emit: &mut Emit, network: u32, ip: Ipv6Addr, mac: Mac) {
     let at = (ND_TARGET, priority::SERVICE_ANSWER);
-    let actions = vec![Action::load(ANSWER_MAC, mac)];
+    let actions = vec![Action::set(ANSWER_MAC.field, mac)];
     let asks = icmp6(in_network(network), NEIGHBOUR_SOLICITATION).set(Field::NdTarget, ip);
     emit.flow(at, Rule::NdTarget, asks, actions, Some(ND_ANSWER));
 }
@@ -77,7 +113,13 @@ pub fn answer(emit: &mut Emit, network: u32, ip: Ipv6Addr, mac: Mac) {
 pub fn own(emit: &mut Emit, port: u32, ip: Ipv6Addr) {
     let asks = icmp6(Match::new().set(INGRESS, port), NEIGHBOUR_SOLICITATION);
     let at = (ND_TARGET, priority::SERVICE_OWN);
-    emit.flow(at, Rule::NdOwn, asks.set(Field::NdTarget, ip), vec![], Some(L2));
+    emit.flow(
+        at,
+        Rule::NdOwn,
+        asks.set(Field::NdTarget, ip),
+        vec![],
+        Some(L2),
+    );
 }
 
 /// Who tries to take the gateway's address is told that it is taken; ordinary solicitations go to
@@ -86,6 +128,6 @@ pub fn gateway(emit: &mut Emit, network: u32, ip: Ipv6Addr, mac: Mac) {
     let asks = icmp6(in_network(network), NEIGHBOUR_SOLICITATION).set(Field::NdTarget, ip);
     let dad = asks.set(Field::Ipv6Src, Ipv6Addr::UNSPECIFIED);
     let at = (ND_TARGET, priority::SERVICE_GATEWAY);
-    let actions = vec![Action::load(ANSWER_MAC, mac)];
+    let actions = vec![Action::set(ANSWER_MAC.field, mac)];
     emit.flow(at, Rule::NdGateway, dad, actions, Some(ND_ANSWER));
 }

@@ -13,7 +13,11 @@ use crate::model::Tunnel;
 /// is taken along by relays alone: nothing else sets it yet.
 pub fn header(encap: EncapType, network: u32, egress: u32, relayed: bool) -> Vec<Action> {
     let key = u64::from(network);
-    let key = if encap == EncapType::Gre { key << 8 } else { key };
+    let key = if encap == EncapType::Gre {
+        key << 8
+    } else {
+        key
+    };
     let mut actions = vec![Action::set(Field::TunId, key)];
     if encap == EncapType::Geneve {
         actions.push(Action::set(tlv::FIELD, tlv::value(egress)));
@@ -41,10 +45,16 @@ pub fn addresses(tunnel: &Tunnel, vtep: IpAddr) -> Vec<Action> {
 pub fn forget_other_family(tunnel: &Tunnel, vtep: IpAddr) -> Vec<Action> {
     match (tunnel.local_v4, tunnel.local_v6, vtep) {
         (Some(_), Some(_), IpAddr::V4(_)) => {
-            vec![Action::set(Field::TunIpv6Dst, 0u128), Action::set(Field::TunIpv6Src, 0u128)]
+            vec![
+                Action::set(Field::TunIpv6Dst, 0u128),
+                Action::set(Field::TunIpv6Src, 0u128),
+            ]
         }
         (Some(_), Some(_), IpAddr::V6(_)) => {
-            vec![Action::set(Field::TunDst, 0u32), Action::set(Field::TunSrc, 0u32)]
+            vec![
+                Action::set(Field::TunDst, 0u32),
+                Action::set(Field::TunSrc, 0u32),
+            ]
         }
         _ => Vec::new(),
     }

@@ -3,6 +3,9 @@
 //!
 //! `@A..B <line>` stands for a line each with `{i}`, `{hi}` and `{lo}` (its bytes) replaced.
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::expect_used, clippy::panic, reason = "test code outside of test functions")]
+
+pub mod world;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,23 +13,37 @@ use std::net::IpAddr;
 
 use prost::Message as _;
 use weft_compiler::Compiler;
-use weft_instructions::v1::{self, EngineBatch, Instruction, InstructionBody, instruction_body::Body};
+use weft_instructions::v1::{
+    self, EngineBatch, Instruction, InstructionBody, instruction_body::Body,
+};
 
 /// Every line of `text` as an upsert.
 pub fn batch(text: &str) -> EngineBatch {
-    let lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
-    let upserts = lines.flat_map(expand).map(|line| instruction(&line)).collect();
-    EngineBatch { upserts, ..EngineBatch::default() }
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty() && !l.starts_with('#'));
+    let upserts = lines
+        .flat_map(expand)
+        .map(|line| instruction(&line))
+        .collect();
+    EngineBatch {
+        upserts,
+        ..EngineBatch::default()
+    }
 }
 
 fn expand(line: &str) -> Vec<String> {
-    let Some(rest) = line.strip_prefix('@') else { return vec![line.to_owned()] };
+    let Some(rest) = line.strip_prefix('@') else {
+        return vec![line.to_owned()];
+    };
     let (range, line) = rest.split_once(' ').expect("a range");
     let (from, to) = range.split_once("..").expect("a range");
     let numbers = from.parse::<u32>().expect("a number")..=to.parse::<u32>().expect("a number");
     let replace = |i: u32| {
         let line = line.replace("{i}", &i.to_string());
-        line.replace("{hi}", &(i >> 8).to_string()).replace("{lo}", &(i & 255).to_string())
+        line.replace("{hi}", &(i >> 8).to_string())
+            .replace("{lo}", &(i & 255).to_string())
     };
     numbers.map(replace).collect()
 }
@@ -38,13 +55,17 @@ impl Words<'_> {
         self.0.get(name).copied().unwrap_or("").to_owned()
     }
     fn number(&self, name: &str) -> u32 {
-        self.0.get(name).map_or(0, |v| v.parse().unwrap_or_else(|_| panic!("{name}={v}")))
+        self.0
+            .get(name)
+            .map_or(0, |v| v.parse().unwrap_or_else(|_| panic!("{name}={v}")))
     }
     fn on(&self, name: &str, absent: bool) -> bool {
         self.0.get(name).map_or(absent, |v| *v == "on")
     }
     fn list(&self, name: &str) -> Vec<&str> {
-        self.0.get(name).map_or(Vec::new(), |v| v.split(',').collect())
+        self.0
+            .get(name)
+            .map_or(Vec::new(), |v| v.split(',').collect())
     }
     fn ips(&self, name: &str) -> Vec<Vec<u8>> {
         self.list(name).into_iter().map(ip).collect()
@@ -72,38 +93,55 @@ fn encap(name: &str) -> i32 {
 }
 
 pub fn ip(text: &str) -> Vec<u8> {
-    match text.parse::<IpAddr>().unwrap_or_else(|_| panic!("an address: {text}")) {
+    match text
+        .parse::<IpAddr>()
+        .unwrap_or_else(|_| panic!("an address: {text}"))
+    {
         IpAddr::V4(ip) => ip.octets().to_vec(),
         IpAddr::V6(ip) => ip.octets().to_vec(),
     }
 }
 
 pub fn mac(text: &str) -> Vec<u8> {
-    text.split(':').map(|b| u8::from_str_radix(b, 16).expect("a MAC")).collect()
+    text.split(':')
+        .map(|b| u8::from_str_radix(b, 16).expect("a MAC"))
+        .collect()
 }
 
 fn pair(text: &str) -> v1::AddressPair {
-    let (prefix, own) = text.split_once('@').map_or((text, None), |(p, m)| (p, Some(mac(m))));
-    let (address, length) = prefix.split_once('/').map_or((prefix, None), |(a, l)| (a, Some(l)));
+    let (prefix, own) = text
+        .split_once('@')
+        .map_or((text, None), |(p, m)| (p, Some(mac(m))));
+    let (address, length) = prefix
+        .split_once('/')
+        .map_or((prefix, None), |(a, l)| (a, Some(l)));
     let ip = ip(address);
     let full = u32::try_from(ip.len()).expect("short") * 8;
     let prefix_len = length.map_or(full, |l| l.parse().expect("a length"));
-    v1::AddressPair { ip, prefix_len, mac: own }
+    v1::AddressPair {
+        ip,
+        prefix_len,
+        mac: own,
+    }
 }
 
 /// One line.
 pub fn instruction(line: &str) -> Instruction {
     let mut words = line.split_whitespace();
     let key = words.next().expect("a key");
-    let words = Words(words.map(|w| w.split_once('=').expect("name=value")).collect());
+    let words = Words(
+        words
+            .map(|w| w.split_once('=').expect("name=value"))
+            .collect(),
+    );
     let parts: Vec<&str> = key.split('/').collect();
     let last = parts[parts.len() - 1];
     let number = || last.parse::<u32>().expect("a key");
     let network = || parts[1].parse::<u32>().expect("a network key");
     let body = match (parts[0], parts.get(2).copied().unwrap_or(""), parts[1]) {
-        ("chassis", "config", _) => {
-            Body::ChassisConfig(v1::ChassisConfig { chassis_key: words.number("key") })
-        }
+        ("chassis", "config", _) => Body::ChassisConfig(v1::ChassisConfig {
+            chassis_key: words.number("key"),
+        }),
         ("chassis", "port", _) => Body::LocalPort(v1::LocalPort {
             port_id: words.text("id"),
             port_key: number(),
@@ -159,9 +197,10 @@ pub fn instruction(line: &str) -> Instruction {
             chassis_key: words.number("chassis"),
             vtep_ip: words.ip("vtep"),
         }),
-        ("local", _, "vif") => {
-            Body::LocalVif(v1::LocalVif { port_id: last.into(), ofport: words.number("ofport") })
-        }
+        ("local", _, "vif") => Body::LocalVif(v1::LocalVif {
+            port_id: last.into(),
+            ofport: words.number("ofport"),
+        }),
         ("local", _, "tunnel") => Body::LocalTunnel(v1::LocalTunnel {
             encap: i32::try_from(number()).expect("small"),
             ofport: words.number("ofport"),
@@ -173,7 +212,10 @@ pub fn instruction(line: &str) -> Instruction {
         }),
         _ => panic!("what is {line}"),
     };
-    Instruction { key: key.into(), body: InstructionBody { body: Some(body) }.encode_to_vec() }
+    Instruction {
+        key: key.into(),
+        body: InstructionBody { body: Some(body) }.encode_to_vec(),
+    }
 }
 
 /// Flows, groups, meters and failures as text, in a fixed order; the pipeline's own flows on demand.
@@ -186,7 +228,12 @@ pub fn render(compiler: &Compiler, pipeline: bool) -> String {
     });
     let mut text = String::new();
     for flow in flows {
-        if pipeline || fixed.flow_set().get(&weft_compiler::ById(flow.clone())).is_none() {
+        if pipeline
+            || fixed
+                .flow_set()
+                .get(&weft_compiler::ById(flow.clone()))
+                .is_none()
+        {
             writeln!(text, "flow {flow}").expect("memory");
         }
     }

@@ -1,0 +1,205 @@
+// What one chassis is still to be told, and what it was told and has not acked. It outlives the stream for a while, so that a
+// reconnect goes on where it was (CONTINUE). Keys only: the body is looked up when a frame is frozen, so that the latest goes
+// out and `pending` is bounded by keys. Pure; driven by distributor.ts and session.ts.
+
+import { scopeOf } from "@weft/shared/instruction-digest.ts";
+import type { FrameContent } from "./frames.ts";
+
+/** Where a change comes from. `revision` null = a volatile change, which realizes no intent. */
+export interface Stem {
+  readonly sequence: bigint;
+  readonly revision: bigint | null;
+}
+
+export interface OutboxReader {
+  instructions(scope: string): ReadonlyMap<string, Buffer>;
+  scopes(chassis: string): ReadonlySet<string>;
+}
+
+interface Unacked {
+  readonly sequence: bigint;
+  readonly keys: readonly string[];
+  readonly dropScopes: readonly string[];
+  readonly inSync: boolean;
+  readonly sentMs: number;
+  /** Oldest of the changes in it. */
+  readonly stem: Stem;
+}
+
+/** Beyond this many keys of its own count a chassis that does not read starts over: RESYNC. */
+const SPARE_KEYS = 16_384;
+
+export class Outbox {
+  readonly chassis: string;
+  readonly #reader: OutboxReader;
+  readonly #pending = new Set<string>();
+  readonly #drops = new Set<string>();
+  #unacked: Unacked[] = [];
+  /** Oldest of what is pending; undefined = nothing is. */
+  #stem: Stem | undefined;
+  #sent = 0n;
+  #acked = 0n;
+  /** The agent held everything at `#acked`, or will at the frame that says in_sync. */
+  #syncSent = false;
+
+  constructor(options: { chassis: string; reader: OutboxReader }) {
+    this.chassis = options.chassis;
+    this.#reader = options.reader;
+  }
+
+  get pending(): number {
+    return this.#pending.size + this.#drops.size;
+  }
+
+  get unacked(): number {
+    return this.#unacked.length;
+  }
+
+  get sentSequence(): bigint {
+    return this.#sent;
+  }
+
+  get ackedSequence(): bigint {
+    return this.#acked;
+  }
+
+  /** Instructions that the chassis is to hold. */
+  get instructions(): number {
+    let count = 0;
+    for (const scope of this.#reader.scopes(this.chassis)) {
+      count += this.#reader.instructions(scope).size;
+    }
+    return count;
+  }
+
+  /** More is pending than its own keys explain: keys came and went while it did not read. */
+  get overflowed(): boolean {
+    return this.#pending.size > SPARE_KEYS && this.#pending.size > SPARE_KEYS + 2 * this.instructions;
+  }
+
+  put(key: string, stem: Stem): void {
+    this.#pending.add(key);
+    this.#note(stem);
+  }
+
+  /** The whole scope. A drop of it that is still pending stays: an agent drops before it adds. */
+  gain(scope: string, stem: Stem): void {
+    for (const key of this.#reader.instructions(scope).keys()) this.#pending.add(key);
+    this.#note(stem);
+  }
+
+  lose(scope: string, stem: Stem): void {
+    this.#drops.add(scope);
+    this.#note(stem);
+  }
+
+  /** Forgets everything: a resync says what is to be sent. `stem` = what it already realized, plus one. */
+  reset(stem: Stem): void {
+    this.#pending.clear();
+    this.#drops.clear();
+    this.#unacked = [];
+    this.#stem = stem;
+    this.#syncSent = false;
+  }
+
+  /** False = this agent's state cannot be continued: resync. Else what it did not get is pending again. */
+  resume(sequence: bigint): boolean {
+    if (!this.#syncSent) return false;
+    const known = sequence === this.#acked || this.#unacked.some((f) => f.sequence === sequence);
+    const synced = this.#unacked.every((frame) => !frame.inSync || frame.sequence <= sequence);
+    if (!known || !synced) return false;
+    for (const frame of this.#unacked) {
+      // What it holds but has not acked: nothing is sent again, but the next ack must cover it.
+      this.#note(frame.stem);
+      if (frame.sequence <= sequence) continue;
+      for (const key of frame.keys) this.#pending.add(key);
+      for (const scope of frame.dropScopes) {
+        this.#drops.add(scope);
+        if (this.#reader.scopes(this.chassis).has(scope)) this.gain(scope, frame.stem);
+      }
+    }
+    this.#unacked = [];
+    this.#acked = sequence;
+    return true;
+  }
+
+  /** Freezes what is pending as the next frame; undefined = nothing is to be said. */
+  freeze(end: {
+    sequence: bigint;
+    revision: bigint;
+    inSync: boolean;
+    adopted: boolean;
+    nowMs: number;
+  }): FrameContent | undefined {
+    const stem = this.#stem;
+    if (stem === undefined) return undefined;
+    const scopes = this.#reader.scopes(this.chassis);
+    const keys: string[] = [];
+    const bodies: (Buffer | undefined)[] = [];
+    for (const key of this.#pending) {
+      const scope = scopeOf(key);
+      const body = scopes.has(scope) ? this.#reader.instructions(scope).get(key) : undefined;
+      // A key of a scope that goes as a whole needs no delete of its own.
+      if (body === undefined && this.#drops.has(scope)) continue;
+      keys.push(key);
+      bodies.push(body);
+    }
+    const dropScopes = [...this.#drops];
+    const { sequence, revision, inSync, adopted, nowMs } = end;
+    this.#unacked.push({ sequence, keys, dropScopes, inSync, sentMs: nowMs, stem });
+    this.#pending.clear();
+    this.#drops.clear();
+    this.#stem = undefined;
+    this.#sent = sequence;
+    this.#syncSent ||= inSync;
+    return { keys, bodies, dropScopes, end: { sequence, revision, inSync, adopted } };
+  }
+
+  /** Answers what the ack completed; undefined = no such frame was sent. */
+  ack(sequence: bigint): { inSync: boolean; oldestSentMs: number | undefined } | undefined {
+    if (sequence > this.#sent) return undefined;
+    const done = this.#unacked.filter((frame) => frame.sequence <= sequence);
+    this.#unacked = this.#unacked.slice(done.length);
+    if (sequence > this.#acked) this.#acked = sequence;
+    return { inSync: done.some((frame) => frame.inSync), oldestSentMs: done[0]?.sentMs };
+  }
+
+  /** Highest revision of which nothing is queued or unacked here, given what is derived. */
+  realizedRevision(derived: bigint): bigint {
+    let realized = derived;
+    for (const { revision } of this.#stems()) {
+      if (revision !== null && revision - 1n < realized) realized = revision - 1n;
+    }
+    return realized;
+  }
+
+  /** Nothing that was derived up to this sequence is queued or unacked here, and the chassis was in sync. */
+  settled(sequence: bigint): boolean {
+    if (!this.#syncSent) return false;
+    for (const stem of this.#stems()) if (stem.sequence <= sequence) return false;
+    return true;
+  }
+
+  *#stems(): Generator<Stem> {
+    for (const frame of this.#unacked) yield frame.stem;
+    if (this.#stem !== undefined) yield this.#stem;
+  }
+
+  /** Keeps the oldest sequence and the oldest intent. */
+  #note(stem: Stem): void {
+    const oldest = this.#stem;
+    if (oldest === undefined) {
+      this.#stem = stem;
+      return;
+    }
+    this.#stem = {
+      sequence: stem.sequence < oldest.sequence ? stem.sequence : oldest.sequence,
+      revision: older(stem.revision, oldest.revision),
+    };
+  }
+}
+
+function older(a: bigint | null, b: bigint | null): bigint | null {
+  if (a === null || b === null) return a ?? b;
+  return a < b ? a : b;
+}

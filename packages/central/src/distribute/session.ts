@@ -1,0 +1,296 @@
+// One stream of one chassis: its states, the resync, and the writing of frames as fast as the stream takes them. It does no I/O of
+// its own: a Wire is given to it, messages and drains are told to it. Owned by distributor.ts.
+//
+//   greeting --hello--> registering --> streaming                       (held nothing, or CONTINUE, or all digests equal)
+//                            |--> comparing --keys--> judging --> streaming
+//                            |--> holding --adopt--> comparing        |--> holding --adopt--> streaming
+//   any --> closed
+
+import {
+  type AgentMessage,
+  type CentralMessage,
+  type Hello,
+  type KeyHash,
+  Resume,
+} from "@weft/shared/gen/weft/v1/southbound.ts";
+import { CentralMessage as Messages } from "@weft/shared/gen/weft/v1/southbound.ts";
+import { encodeFrame, type InstructionEncoder } from "./frames.ts";
+import type { Outbox } from "./outbox.ts";
+import { differingScopes, planResync, type ResyncReader, tripsBreaker } from "./resync.ts";
+
+export type SessionState =
+  | "greeting"
+  | "registering"
+  | "comparing"
+  | "judging"
+  | "holding"
+  | "streaming"
+  | "closed";
+
+/** Legal transitions; anything else is a bug. */
+const TRANSITIONS: Readonly<Record<SessionState, readonly SessionState[]>> = {
+  greeting: ["registering", "closed"],
+  registering: ["comparing", "judging", "holding", "streaming", "closed"],
+  comparing: ["judging", "closed"],
+  judging: ["holding", "streaming", "closed"],
+  holding: ["comparing", "judging", "streaming", "closed"],
+  streaming: ["closed"],
+  closed: [],
+};
+
+/** The stream as a session sees it. */
+export interface Wire {
+  /** An encoded CentralMessage; false = write no more before drained() is told. */
+  write(message: Buffer): boolean;
+  /** Ends the stream from this side. */
+  end(): void;
+}
+
+export interface SessionOptions {
+  readonly wire: Wire;
+  readonly encoder: InstructionEncoder;
+  readonly maxUnackedFrames: number;
+  /** A new sequence, at least as high as all that were given. */
+  readonly nextSequence: (after: bigint) => bigint;
+  readonly revision: () => bigint;
+  readonly nowMs: () => number;
+}
+
+/** Where the session stands after hello; made by the distributor. */
+export interface Greeted {
+  readonly chassis: string;
+  readonly hello: Hello;
+  readonly outbox: Outbox;
+  readonly reader: ResyncReader;
+  readonly resume: "continue" | "resync";
+  /** Why an operator must agree first; undefined = nobody must. */
+  readonly hold: string | undefined;
+  /** What was held is of another store or schema: no digest and no hash can be compared. */
+  readonly foreign: boolean;
+  readonly welcome: { storeId: string; epoch: bigint; leaseMs: number };
+}
+
+/** Keys that an agent may name in one resync. */
+const MAX_KEYS = 200_000;
+
+export class Session {
+  readonly #options: SessionOptions;
+  #state: SessionState = "greeting";
+  #greeted: Greeted | undefined;
+  #hold: string | undefined;
+  #adopted = false;
+  /** The complete port reports of this stream came, or are waited for no longer. */
+  #reported = false;
+  #asked: readonly string[] = [];
+  #equal: ReadonlySet<string> = new Set();
+  readonly #theirs = new Map<string, Buffer>();
+  #syncDue = false;
+  #writing: Generator<Buffer> | undefined;
+  #blockedSinceMs: number | undefined;
+  readonly startedMs: number;
+  heardMs: number;
+  #judgingSinceMs: number | undefined;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.startedMs = options.nowMs();
+    this.heardMs = this.startedMs;
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  /** Empty before hello. */
+  get chassis(): string {
+    return this.#greeted?.chassis ?? "";
+  }
+
+  /** Why it waits for an operator; empty = it does not. */
+  get waitingFor(): string {
+    return this.#state === "holding" ? (this.#hold ?? "") : "";
+  }
+
+  /** Since when the stream has taken nothing; undefined = it takes. */
+  get blockedSinceMs(): number | undefined {
+    return this.#blockedSinceMs;
+  }
+
+  /** Since when a plan waits for the complete port reports. */
+  get judgingSinceMs(): number | undefined {
+    return this.#state === "judging" ? this.#judgingSinceMs : undefined;
+  }
+
+  registering(): void {
+    this.#enter("registering");
+  }
+
+  /** Hello was accepted. */
+  greet(greeted: Greeted): void {
+    this.#greeted = greeted;
+    const { hello, hold, resume } = greeted;
+    const held = hello.held;
+    this.#hold = hold;
+    this.#send({
+      $case: "welcome",
+      value: {
+        protocolVersion: 1,
+        ...greeted.welcome,
+        resume:
+          hold !== undefined
+            ? Resume.HOLD
+            : resume === "continue"
+              ? Resume.CONTINUE
+              : Resume.RESYNC,
+        capabilities: [],
+        revision: this.#options.revision(),
+      },
+    });
+    if (hold !== undefined) this.#enter("holding");
+    else if (resume === "continue") this.#stream();
+    else if (held === undefined) this.#judge();
+    else this.#compare();
+  }
+
+  /** An operator agreed. False = nothing was waited for. */
+  adopt(): boolean {
+    if (this.#state !== "holding") return false;
+    this.#adopted = true;
+    this.#hold = undefined;
+    if (this.#asked.length > 0 || this.#greeted?.hello.held === undefined) this.#judge();
+    else this.#compare();
+    return true;
+  }
+
+  /** Answers why the agent broke the protocol; undefined = it did not. */
+  scopeKeys(keys: readonly KeyHash[], last: boolean): string | undefined {
+    if (this.#state !== "comparing") return "scope keys that were not asked for";
+    for (const { key, hash } of keys) this.#theirs.set(key, hash);
+    if (this.#theirs.size > MAX_KEYS) return `more than ${MAX_KEYS} keys`;
+    if (last) this.#judge();
+    return undefined;
+  }
+
+  /** The bindings of this chassis are what it reported: a plan that deletes need wait no longer. */
+  reported(): void {
+    this.#reported = true;
+    if (this.#state === "judging") this.#judge();
+  }
+
+  /** Writes what may be written. Called when something is pending, after an ack, and after a drain. */
+  pump(): void {
+    while (this.#state === "streaming" && this.#blockedSinceMs === undefined) {
+      if (this.#writing === undefined && !this.#freeze()) return;
+      const chunk = this.#writing?.next();
+      if (chunk === undefined || chunk.done) this.#writing = undefined;
+      else this.#write(chunk.value);
+    }
+  }
+
+  drained(): void {
+    this.#blockedSinceMs = undefined;
+    this.pump();
+  }
+
+  query(id: bigint, text: string): void {
+    this.#send({ $case: "query", value: { id, text } });
+  }
+
+  /** Says why, then ends. */
+  refuse(reason: string): void {
+    if (this.#state === "closed") return;
+    this.#send({ $case: "refusal", value: { reason } });
+    this.close();
+  }
+
+  close(): void {
+    if (this.#state === "closed") return;
+    this.#enter("closed");
+    this.#writing = undefined;
+    this.#options.wire.end();
+  }
+
+  /** Asks for the keys of the scopes that differ. */
+  #compare(): void {
+    const greeted = this.#known();
+    const held = greeted.hello.held?.scopes ?? [];
+    this.#asked = greeted.foreign
+      ? held.map(({ scope }) => scope)
+      : differingScopes(held, greeted.reader);
+    const asked = new Set(this.#asked);
+    this.#equal = new Set(held.map(({ scope }) => scope).filter((scope) => !asked.has(scope)));
+    this.#enter("comparing");
+    if (this.#asked.length === 0) this.#judge();
+    else this.#send({ $case: "scopeKeysRequest", value: { scopes: [...this.#asked] } });
+  }
+
+  /** Sends the plan; or waits for the reports that may make deletes needless; or holds. */
+  #judge(): void {
+    const { reader, outbox, hello } = this.#known();
+    if (this.#state !== "judging") {
+      this.#judgingSinceMs = this.#options.nowMs();
+      this.#enter("judging");
+    }
+    const theirs = this.#theirs;
+    const plan = planResync({ asked: this.#asked, equal: this.#equal, theirs }, reader);
+    if (plan.deletes > 0 && !this.#reported && !this.#adopted) return;
+    const held = hello.held?.instructions ?? 0;
+    if (tripsBreaker(plan.deletes, held) && !this.#adopted) {
+      this.#hold =
+        `a resync would delete ${plan.deletes} of the ${held} instructions it holds: ` +
+        `if that is right, weft chassis adopt ${outbox.chassis}`;
+      this.#enter("holding");
+      return;
+    }
+    const stem = { sequence: 0n, revision: null };
+    for (const scope of plan.dropScopes) outbox.lose(scope, stem);
+    for (const key of plan.keys) outbox.put(key, stem);
+    this.#theirs.clear();
+    this.#syncDue = true;
+    this.#stream();
+  }
+
+  #stream(): void {
+    this.#enter("streaming");
+    this.pump();
+  }
+
+  /** False = nothing to freeze, or too much unacked. */
+  #freeze(): boolean {
+    const { outbox } = this.#known();
+    if (outbox.unacked >= this.#options.maxUnackedFrames) return false;
+    const frame = outbox.freeze({
+      sequence: this.#options.nextSequence(outbox.sentSequence),
+      revision: this.#options.revision(),
+      inSync: this.#syncDue,
+      adopted: this.#syncDue && this.#adopted,
+      nowMs: this.#options.nowMs(),
+    });
+    if (frame === undefined) return false;
+    this.#syncDue = false;
+    this.#writing = encodeFrame(frame, this.#options.encoder);
+    return true;
+  }
+
+  #send(message: NonNullable<CentralMessage["message"]>): void {
+    this.#write(Buffer.from(Messages.encode({ message }).finish()));
+  }
+
+  #write(message: Buffer): void {
+    if (!this.#options.wire.write(message)) this.#blockedSinceMs ??= this.#options.nowMs();
+  }
+
+  #known(): Greeted {
+    if (this.#greeted === undefined) throw new Error("a session acts before its hello");
+    return this.#greeted;
+  }
+
+  #enter(next: SessionState): void {
+    if (!TRANSITIONS[this.#state].includes(next)) {
+      throw new Error(`session of ${this.chassis}: no way from ${this.#state} to ${next}`);
+    }
+    this.#state = next;
+  }
+}
+
+export type Received = NonNullable<AgentMessage["message"]>;

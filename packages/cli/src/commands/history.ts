@@ -1,0 +1,171 @@
+// weft history and weft watch: what changed, and what changes now.
+import { NorthboundServiceService } from "@weft/shared/gen/weft/v1/northbound.ts";
+import type { HistoryEntry, WatchResponse } from "@weft/shared/gen/weft/v1/northbound.ts";
+import { ChangeAction, EventType } from "@weft/shared/gen/weft/v1/northbound.ts";
+import { callMetadata, isServiceError, rpcError } from "@weft/shared/grpc.ts";
+import { Backoff, REMOTE_BACKOFF } from "@weft/shared/reconnect.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Command } from "commander";
+import type { Context, Session } from "../context.ts";
+import { parseCount, parseWhole, refOf } from "../context.ts";
+import { CliError, exitCodes } from "../exit-codes.ts";
+import { documentOf, kindEntry, kindOfWord, numberOf, objectTitle, wordOf } from "../kinds.ts";
+import { columnsOf } from "../render/columns.ts";
+import { writeValue, yamlText } from "../render/output.ts";
+import { renderTable } from "../render/table.ts";
+
+export function registerHistory(program: Command, context: Context): void {
+  program
+    .command("history [kind] [name]")
+    .description("show recorded changes, newest first; of one object, or of all")
+    .option("--limit <n>", "how many", parseCount, 100)
+    .option("--before <revision>", "only older ones", parseWhole)
+    .action(
+      async (
+        kind: string | undefined,
+        name: string | undefined,
+        flags: { limit: number; before?: bigint },
+        command: Command,
+      ) => {
+        if (kind !== undefined && name === undefined) {
+          throw new CliError(
+            exitCodes.usage,
+            `${kind}: name the object too: weft history ${kind} NAME`,
+          );
+        }
+        await context.session(command, async ({ connection, settings, out, terminal }) => {
+          const ref =
+            kind === undefined || name === undefined
+              ? undefined
+              : refOf(kindOfWord(kind).kind, name, settings);
+          const { entries, oldestRevision } = await connection.call(
+            NorthboundServiceService.history,
+            { ref, limit: flags.limit, beforeRevision: flags.before ?? 0n },
+          );
+          const text = (): string =>
+            entries.length === 0
+              ? `no changes recorded; the oldest revision kept is ${oldestRevision}\n`
+              : historyTable(entries, out.wide ? null : terminal.columns);
+          writeValue(entries.map(historyValue), text, out);
+        });
+      },
+    );
+
+  program
+    .command("watch [kinds...]")
+    .description("print changes as they come, until Ctrl-C; reconnects by itself")
+    .option(
+      "--from <revision>",
+      "changes after this revision instead of the current objects",
+      parseWhole,
+    )
+    .option("--status", "also changes of state, such as a port that came up")
+    .action(
+      async (words: string[], flags: { from?: bigint; status?: boolean }, command: Command) => {
+        const kinds = words.map((word) => kindOfWord(word).kind);
+        await context.session(command, async (session) => {
+          await watch(session, context, {
+            kinds,
+            project: session.settings.project,
+            fromRevision: flags.from ?? 0n,
+            includeStatus: flags.status === true,
+          });
+        });
+      },
+    );
+}
+
+export function historyTable(entries: readonly HistoryEntry[], width: number | null): string {
+  return renderTable({
+    columns: ["REVISION", "AT", "WHO", "ACTION", "OBJECT", "COMMENT"],
+    rows: entries.map((entry) => [
+      String(entry.revision),
+      entry.at?.toISOString().replace("T", " ").slice(0, 19) ?? "",
+      entry.actor,
+      wordOf(ChangeAction, entry.action).toLowerCase(),
+      titleOfEntry(entry),
+      entry.comment,
+    ]),
+    width,
+  });
+}
+
+function titleOfEntry(entry: HistoryEntry): string {
+  const document = entry.object === undefined ? undefined : documentOf(entry.object);
+  if (document !== undefined) return objectTitle(document);
+  return `${kindEntry(entry.kind)?.singular ?? "object"} ${entry.id}`;
+}
+
+function historyValue(entry: HistoryEntry): object {
+  return {
+    revision: numberOf(entry.revision),
+    at: entry.at?.toISOString() ?? "",
+    actor: entry.actor,
+    comment: entry.comment,
+    action: wordOf(ChangeAction, entry.action).toLowerCase(),
+    kind: kindEntry(entry.kind)?.name ?? "",
+    id: entry.id,
+    object: entry.object === undefined ? null : (documentOf(entry.object) ?? null),
+  };
+}
+
+interface WatchPlan {
+  kinds: WatchResponseKinds;
+  project: string;
+  fromRevision: bigint;
+  includeStatus: boolean;
+}
+type WatchResponseKinds = Parameters<Session["connection"]["northbound"]["watch"]>[0]["kinds"];
+
+/** Prints events until Ctrl-C; after a lost connection goes on behind the last event seen. */
+async function watch(session: Session, context: Context, plan: WatchPlan): Promise<void> {
+  const { connection, terminal } = session;
+  const backoff = new Backoff({ policy: REMOTE_BACKOFF, random: Math.random });
+  let fromRevision = plan.fromRevision;
+  let connected = false;
+  while (!context.signal.aborted) {
+    const stream = connection.northbound.watch(
+      { ...plan, fromRevision },
+      callMetadata({ waitForReady: false }),
+    );
+    const cancel = (): void => stream.cancel();
+    context.signal.addEventListener("abort", cancel, { once: true });
+    try {
+      for await (const event of stream as AsyncIterable<WatchResponse>) {
+        if (!connected) backoff.succeeded(performance.now());
+        connected = true;
+        printEvent(session, event);
+        if (event.type !== EventType.STATUS) fromRevision = event.revision;
+      }
+    } catch (error) {
+      if (context.signal.aborted) return;
+      if (!isServiceError(error)) throw error;
+      const failure = rpcError(error);
+      // The first connection tells whether the command makes sense; later ones are worth a retry.
+      if (failure.kind !== "transient" || !connected) throw failure;
+      const delayMs = backoff.failed(performance.now());
+      terminal.writeError(`connection lost (${failure.message}); trying again\n`);
+      await pause(delayMs, undefined, { signal: context.signal }).catch(() => undefined);
+    } finally {
+      context.signal.removeEventListener("abort", cancel);
+    }
+  }
+}
+
+function printEvent({ out, terminal }: Session, event: WatchResponse): void {
+  const type = wordOf(EventType, event.type).toLowerCase();
+  const document = event.object === undefined ? null : (documentOf(event.object) ?? null);
+  const value = { revision: numberOf(event.revision), type, object: document };
+  if (out.output === "json") terminal.write(`${JSON.stringify(value)}\n`);
+  else if (out.output === "yaml") terminal.write(`---\n${yamlText(value)}`);
+  else if (document === null) terminal.write(`${event.revision} ${type}\n`);
+  else {
+    const entry = event.object === undefined ? undefined : kindOfWord(document.kind);
+    const cells = (entry === undefined ? [] : columnsOf(entry.kind, out.wide))
+      .slice(1)
+      .map(({ title, cell }) => [title.toLowerCase(), cell(document)] as const)
+      .filter(([, text]) => text !== "");
+    const text = cells.map(([title, cell]) => `${title}=${cell}`).join(" ");
+    terminal.write(`${event.revision} ${type} ${objectTitle(document)} ${text}\n`);
+  }
+}

@@ -1,0 +1,164 @@
+// weft get, list, describe, delete: what there is, and taking it away.
+import type { Object as WeftObject } from "@weft/shared/gen/weft/v1/northbound.ts";
+import { Kind, NorthboundServiceService } from "@weft/shared/gen/weft/v1/northbound.ts";
+import type { Command } from "commander";
+import type { Context, Session } from "../context.ts";
+import { collectPairs, parseWhole, refOf } from "../context.ts";
+import { CliError, exitCodes } from "../exit-codes.ts";
+import type { KindEntry } from "../kinds.ts";
+import { documentOf, kindEntry, kindOfWord, metaText } from "../kinds.ts";
+import { tableOf, writeList, writeOne, writeValue, yamlText } from "../render/output.ts";
+import { historyTable } from "./history.ts";
+import type { ApplyFlags } from "./apply.ts";
+import { applyChanges, showResponse, waitOptions } from "./apply.ts";
+
+const pageSize = 1000;
+const describedHistory = 5;
+
+interface ListFlags {
+  label: Record<string, string>;
+  field: Record<string, string>;
+  atRevision?: bigint;
+}
+
+export function registerRead(program: Command, context: Context): void {
+  for (const [verb, nameSyntax, text] of [
+    ["get", "[name]", "show one object, or all of a kind"],
+    ["list", "", "show all objects of a kind"],
+  ] as const) {
+    listOptions(program.command(`${verb} <kind> ${nameSyntax}`.trim()).description(text)).action(
+      async (kind: string, ...rest: unknown[]) => {
+        const command = rest.at(-1) as Command;
+        const entry = kindOfWord(kind);
+        const name = verb === "get" ? (rest[0] as string | undefined) : undefined;
+        const flags = command.opts<ListFlags>();
+        await context.session(command, async (session) => {
+          if (name === undefined) {
+            writeList(entry, await listAll(session, entry, flags), session.out);
+          } else {
+            writeOne(entry, await getOne(session, entry, name, flags.atRevision), session.out);
+          }
+        });
+      },
+    );
+  }
+
+  program
+    .command("describe <kind> <name>")
+    .description("show everything about one object, with what belongs to it")
+    .action(async (kind: string, name: string, _: unknown, command: Command) => {
+      const entry = kindOfWord(kind);
+      await context.session(command, async (session) => describe(session, entry, name));
+    });
+
+  waitOptions(
+    program.command("delete <kind> <names...>").description("delete objects, all or none of them"),
+  )
+    .option("--dry-run", "show what would happen; change nothing")
+    .action(async (kind: string, names: string[], flags: ApplyFlags, command: Command) => {
+      const entry = kindOfWord(kind);
+      await context.session(command, async (session) => {
+        const changes = names.map((name) => ({
+          change: { $case: "delete" as const, value: refOf(entry.kind, name, session.settings) },
+        }));
+        const response = await applyChanges(session, changes, flags);
+        showResponse(session, response, flags.dryRun === true);
+      });
+    });
+}
+
+function listOptions(command: Command): Command {
+  return command
+    .option(
+      "-l, --label <key=value>",
+      "only objects with this label; may be repeated",
+      collectPairs,
+      {},
+    )
+    .option(
+      "--field <path=value>",
+      "only objects with this value, such as spec.network=web; may be repeated",
+      collectPairs,
+      {},
+    )
+    .option("--at-revision <n>", "as it was at this revision", parseWhole);
+}
+
+async function getOne(
+  { connection, settings }: Session,
+  entry: KindEntry,
+  name: string,
+  atRevision?: bigint,
+): Promise<WeftObject> {
+  const ref = refOf(entry.kind, name, settings);
+  const request = { ref, atRevision: atRevision ?? 0n };
+  const { object } = await connection.call(NorthboundServiceService.get, request);
+  if (object !== undefined) return object;
+  throw new CliError(exitCodes.notFound, `${entry.singular} ${name}: does not exist`);
+}
+
+/** All pages of a list, as of one revision. */
+export async function listAll(
+  { connection, settings }: Pick<Session, "connection" | "settings">,
+  entry: KindEntry,
+  filter: Partial<ListFlags>,
+): Promise<WeftObject[]> {
+  const objects: WeftObject[] = [];
+  let pageToken = "";
+  do {
+    const page = await connection.call(NorthboundServiceService.list, {
+      kind: entry.kind,
+      project: entry.hasProject ? settings.project : "",
+      labels: filter.label ?? {},
+      fields: filter.field ?? {},
+      pageSize,
+      pageToken,
+      atRevision: filter.atRevision ?? 0n,
+    });
+    objects.push(...page.objects);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "");
+  return objects;
+}
+
+/** What is listed below an object when it is described: kind, and the field that names the object. */
+const belongings = new Map<Kind, readonly (readonly [Kind, string])[]>([
+  [
+    Kind.NETWORK,
+    [
+      [Kind.SUBNET, "spec.network"],
+      [Kind.PORT, "spec.network"],
+    ],
+  ],
+  [Kind.CHASSIS, [[Kind.PORT, "status.chassis"]]],
+]);
+
+async function describe(session: Session, entry: KindEntry, name: string): Promise<void> {
+  const { connection, settings, out, terminal } = session;
+  const object = await getOne(session, entry, name);
+  const document = documentOf(object);
+  if (document === undefined) return;
+  const id = metaText(document, "id") || name;
+  const { entries } = await connection.call(NorthboundServiceService.history, {
+    ref: refOf(entry.kind, id, settings),
+    limit: describedHistory,
+    beforeRevision: 0n,
+  });
+  if (out.output !== "table") {
+    writeValue(document, () => "", out);
+    return;
+  }
+  terminal.write(yamlText(document));
+  for (const [kind, field] of belongings.get(entry.kind) ?? []) {
+    const below = kindEntry(kind);
+    if (below === undefined) continue;
+    const all = await listAll({ connection, settings: { ...settings, project: "" } }, below, {
+      field: { [field]: id },
+    });
+    const documents = all.map((one) => documentOf(one)).filter((one) => one !== undefined);
+    terminal.write(`\n${below.plural} (${documents.length})\n`);
+    if (documents.length === 0) continue;
+    terminal.write(tableOf(below, documents, { width: terminal.columns, wide: out.wide }));
+  }
+  terminal.write(`\nhistory, newest first\n${historyTable(entries, terminal.columns)}`);
+}

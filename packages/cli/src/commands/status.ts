@@ -1,0 +1,193 @@
+// weft status, flows, explain, backup and central verify: how central, the chassis and their switches are.
+import { AdminServiceService } from "@weft/shared/gen/weft/v1/orchestration.ts";
+import type { GetStatusResponse } from "@weft/shared/gen/weft/v1/orchestration.ts";
+import { Kind } from "@weft/shared/gen/weft/v1/northbound.ts";
+import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
+import { isServiceError, rpcError } from "@weft/shared/grpc.ts";
+import type { VerifyResponse } from "@weft/shared/gen/weft/v1/orchestration.ts";
+import type { Command } from "commander";
+import { InvalidArgumentError } from "commander";
+import type { Context, Session } from "../context.ts";
+import { parseWhole } from "../context.ts";
+import { CliError, exitCodes } from "../exit-codes.ts";
+import { documentOf, kindEntry, numberOf, wordOf } from "../kinds.ts";
+import { tableOf, writeValue } from "../render/output.ts";
+import { renderTable } from "../render/table.ts";
+import { StatusLine } from "../terminal.ts";
+
+export function registerStatus(program: Command, context: Context): void {
+  program
+    .command("status")
+    .description("central, its chassis with lag and drift, and the states of the ports")
+    .action(async (_: unknown, command: Command) => {
+      await context.session(command, async ({ connection, out, terminal }) => {
+        const status = await connection.call(AdminServiceService.getStatus, {});
+        const width = out.wide ? null : terminal.columns;
+        writeValue(statusValue(status), () => statusText(status, width, out.wide), out);
+      });
+    });
+
+  program
+    .command("flows <port>")
+    .description("the flows of a port in its switch, with the object and rule behind each")
+    .action(async (port: string, _: unknown, command: Command) => {
+      await context.session(command, async ({ connection, settings, out, terminal }) => {
+        const request = { port, project: settings.project };
+        const answer = await connection.call(AdminServiceService.portFlows, request);
+        const flows = answer.flows.map(({ flow, cookie, origin, packets }) => ({
+          origin,
+          packets: numberOf(packets),
+          cookie: cookieText(cookie),
+          flow,
+        }));
+        const table = (): string =>
+          `port ${port} on chassis ${answer.chassis}\n${renderTable({
+            columns: ["ORIGIN", "PACKETS", "COOKIE", "FLOW"],
+            rows: flows.map(({ origin, packets, cookie, flow }) => [
+              origin,
+              String(packets),
+              cookie,
+              flow,
+            ]),
+            width: out.wide ? null : terminal.columns,
+          })}`;
+        writeValue({ chassis: answer.chassis, flows }, table, out);
+      });
+    });
+
+  program
+    .command("explain <cookie>")
+    .description("the object and stage behind a flow's cookie")
+    .action(async (text: string, _: unknown, command: Command) => {
+      const cookie = parseCookie(text);
+      await context.session(command, async ({ connection, out }) => {
+        const answer = await connection.call(AdminServiceService.explainCookie, {
+          cookie,
+        });
+        const { stage, id, text: meaning } = answer;
+        const kind = kindEntry(answer.kind)?.name ?? "";
+        const value = { cookie: cookieText(cookie), stage, kind, id, text: meaning };
+        const object = answer.kind === Kind.UNSPECIFIED ? "" : `${kind.toLowerCase()} ${id}\n`;
+        writeValue(value, () => `${value.cookie}: ${stage}\n${object}${meaning}\n`, out);
+      });
+    });
+
+  program
+    .command("backup <path>")
+    .description("write a consistent copy of the store to a file on central's host")
+    .action(async (path: string, _: unknown, command: Command) => {
+      await context.session(command, async ({ connection, out }) => {
+        const answer = await connection.call(AdminServiceService.backup, { path }, 10 * 60_000);
+        const value = { path, bytes: numberOf(answer.bytes), revision: numberOf(answer.revision) };
+        writeValue(value, () => `${path}: ${value.bytes} bytes, revision ${value.revision}\n`, out);
+      });
+    });
+
+  program
+    .command("central")
+    .description("what concerns central itself")
+    .command("verify")
+    .description("derive everything again from scratch and compare; changes nothing")
+    .action(async (_: unknown, command: Command) => {
+      await context.session(command, async (session) => verify(session, context));
+    });
+}
+
+export function cookieText(cookie: bigint): string {
+  return `0x${cookie.toString(16).padStart(16, "0")}`;
+}
+
+function parseCookie(text: string): bigint {
+  try {
+    return parseWhole(text);
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    throw new CliError(exitCodes.usage, `${text}: no cookie; write it as ovs-ofctl does: 0x57...`, {
+      cause: error,
+    });
+  }
+}
+
+function portsByState(status: GetStatusResponse): [string, number][] {
+  return status.portsByState
+    .map((count, state): [string, number] => [wordOf(PortState, state) || "UNBOUND", count])
+    .filter(([, count]) => count > 0);
+}
+
+function statusValue(status: GetStatusResponse): object {
+  return {
+    storeId: status.storeId,
+    revision: numberOf(status.revision),
+    convergedRevision: numberOf(status.convergedRevision),
+    oldestRevision: numberOf(status.oldestRevision),
+    epoch: numberOf(status.epoch),
+    sequence: numberOf(status.sequence),
+    writeState: status.writeState,
+    eventLoopP99Ms: status.eventLoopP99Ms,
+    counts: Object.fromEntries(
+      Object.entries(status.counts).map(([name, count]) => [name, numberOf(count)]),
+    ),
+    portsByState: Object.fromEntries(portsByState(status)),
+    chassis: chassisDocuments(status),
+  };
+}
+
+function chassisDocuments(status: GetStatusResponse) {
+  return status.chassis
+    .map((value) => documentOf({ object: { $case: "chassis", value } }))
+    .filter((document) => document !== undefined);
+}
+
+/** The table of `weft status`. */
+export function statusText(status: GetStatusResponse, width: number | null, wide: boolean): string {
+  const lag = status.revision - status.convergedRevision;
+  const converged =
+    status.chassis.length === 0 ? "no chassis yet" : lag <= 0n ? "converged" : `lag ${lag}`;
+  const lines = [
+    `central    revision ${status.revision}, ${converged}, writes ${status.writeState || "READY"}`,
+    `store      ${status.storeId}, history from revision ${status.oldestRevision}`,
+    `epoch      ${status.epoch}, sequence ${status.sequence}, event loop p99 ${status.eventLoopP99Ms.toFixed(1)} ms`,
+  ];
+  const counts = Object.entries(status.counts).map(([name, count]) => `${count} ${name}`);
+  if (counts.length > 0) lines.push(`objects    ${counts.toSorted().join(", ")}`);
+  const ports = portsByState(status).map(([state, count]) => `${count} ${state}`);
+  lines.push(`ports      ${ports.length === 0 ? "none" : ports.join(", ")}`, "");
+  const entry = kindEntry(Kind.CHASSIS);
+  const documents = chassisDocuments(status);
+  const table =
+    entry === undefined || documents.length === 0 ? "" : tableOf(entry, documents, { width, wide });
+  return `${lines.join("\n")}\n${table}`;
+}
+
+async function verify({ connection, out, terminal }: Session, context: Context): Promise<void> {
+  const stream = connection.admin.verify({});
+  const cancel = (): void => stream.cancel();
+  context.signal.addEventListener("abort", cancel, { once: true });
+  const differences: string[] = [];
+  let last: VerifyResponse | undefined;
+  try {
+    using progress = new StatusLine(terminal);
+    for await (const answer of stream as AsyncIterable<VerifyResponse>) {
+      last = answer;
+      differences.push(...answer.differences);
+      progress.show(`${answer.checked} of ${answer.total} keys, ${differences.length} differ`);
+    }
+  } catch (error) {
+    throw isServiceError(error) ? rpcError(error) : error;
+  } finally {
+    context.signal.removeEventListener("abort", cancel);
+  }
+  const checked = numberOf(last?.checked ?? 0n);
+  const complete = last?.done === true;
+  writeValue(
+    { checked, complete, differences },
+    () => `${checked} keys checked, ${differences.length} differ\n`,
+    out,
+  );
+  if (!complete) throw new CliError(exitCodes.refused, "central: ended the check early; try again");
+  if (differences.length === 0) return;
+  throw new CliError(exitCodes.refused, [
+    ...differences.map((key) => `${key}: differs from what its rows say`),
+    "central: please report this; restarting weft-central derives everything anew",
+  ]);
+}

@@ -1,0 +1,111 @@
+// The command tree of `weft`: global options, all verbs, help topics. One file a group of verbs in
+// commands/. `runCli` is the whole program but for the process around it; tests call it too.
+import { Command, CommanderError, Option } from "commander";
+import { registerApply } from "./commands/apply.ts";
+import { registerCompletion } from "./commands/completion.ts";
+import { registerHistory } from "./commands/history.ts";
+import { registerOperate } from "./commands/operate.ts";
+import { registerPki } from "./commands/pki.ts";
+import { registerRead } from "./commands/read.ts";
+import { registerStatus } from "./commands/status.ts";
+import { Context } from "./context.ts";
+import type { ExitCode } from "./exit-codes.ts";
+import { exitCodes, exitCodeTexts, explainError } from "./exit-codes.ts";
+import { renderTable } from "./render/table.ts";
+import { defaultServer, outputs } from "./settings.ts";
+import type { Environment } from "./settings.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface RunOptions {
+  /** Without the names of node and script. */
+  args: readonly string[];
+  terminal: Terminal;
+  env: Environment;
+  signal: AbortSignal;
+}
+
+/** Runs one command; never rejects. Everything it has to say is on the terminal when it resolves. */
+export async function runCli({ args, terminal, env, signal }: RunOptions): Promise<ExitCode> {
+  const context = new Context({ terminal, env, signal });
+  const program = buildProgram(context);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return exitCodes.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Help and version end this way too, with 0. Commander has printed already.
+      return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    }
+    if (signal.aborted) return exitCodes.interrupted;
+    const { code, lines } = explainError(error, context.server);
+    for (const line of lines) terminal.writeError(`error: ${line}\n`);
+    return code;
+  }
+}
+
+/** The tree, not yet run. */
+export function buildProgram(context: Context): Command {
+  const { terminal } = context;
+  const program = new Command("weft")
+    .description("Virtual networks for virtual machines: talks to weft-central.")
+    .option("--server <address>", `central's northbound API (default ${defaultServer})`)
+    .option("--tls-dir <dir>", "folder with ca.crt, tls.crt and tls.key")
+    .option("--plaintext", "without TLS; only for loopback and unix sockets")
+    .option("--project <name>", "project of names; of documents that say none; of lists")
+    .addOption(new Option("-o, --output <format>", "how results are printed").choices(outputs))
+    .option("--wide", "more columns, none cut")
+    .helpCommand(false)
+    .showSuggestionAfterError()
+    .addHelpText(
+      "after",
+      "\nSettings also come from WEFT_SERVER, WEFT_TLS_DIR, WEFT_PLAINTEXT, WEFT_PROJECT and WEFT_OUTPUT,\nand from ~/.config/weft/config.yaml (server, tlsDir, plaintext, project, output).\nSee also: weft help exit-codes",
+    )
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.write(text),
+      writeErr: (text) => terminal.writeError(text),
+      getOutHelpWidth: () => terminal.columns ?? 100,
+      getErrHelpWidth: () => terminal.columns ?? 100,
+    });
+  for (const register of [
+    registerApply,
+    registerRead,
+    registerHistory,
+    registerStatus,
+    registerOperate,
+    registerPki,
+    registerCompletion,
+    registerHelp,
+  ]) {
+    register(program, context);
+  }
+  return program;
+}
+
+function registerHelp(program: Command, context: Context): void {
+  program
+    .command("help [topic...]")
+    .description("help about a command, or about exit-codes")
+    .action((topic: string[]) => {
+      if (topic.join(" ") === "exit-codes") {
+        context.terminal.write(exitCodeTable());
+        return;
+      }
+      let at = program;
+      for (const word of topic) {
+        const next = at.commands.find((child) => child.name() === word);
+        if (next === undefined) program.error(`error: ${word}: no such command; see weft help`);
+        else at = next;
+      }
+      at.outputHelp();
+    });
+}
+
+/** The table of `weft help exit-codes`. */
+export function exitCodeTable(): string {
+  return renderTable({
+    columns: ["CODE", "MEANING"],
+    rows: exitCodeTexts.map(([code, text]) => [String(code), text]),
+    width: null,
+  });
+}

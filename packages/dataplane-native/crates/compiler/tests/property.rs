@@ -1,0 +1,259 @@
+//! The result depends on the instructions held and on nothing else: random histories, split, squashed,
+//! reordered and with repetitions, end with what one batch of the last state gives; and the deltas on the
+//! way, played into a model of a switch, give the same flows, groups and meters.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use common::world::{Dice, WORLD, packet};
+use proptest::prelude::*;
+use weft_compiler::interp::Switch;
+use weft_compiler::{ById, Compiler, Delta};
+use weft_instructions::v1::{EngineBatch, Instruction};
+use weft_openflow::{Field, Flow, Group, Meter};
+
+/// What each key may hold: the world's lines and others that conflict, move, break or come back.
+fn states() -> Vec<Instruction> {
+    let others = "
+chassis/c1/config key=2
+local/tunnel/1 ofport=103 ips=172.31.0.130
+local/vif/p1 ofport=2
+local/vif/p2 ofport=1
+local/vif/p2 ofport=3
+local/patch/phys1 ofport=51
+network/5/config id=blue encap=vxlan
+network/5/config id=blue encap=geneve relayed=on
+network/8/config id=dmz physical=phys2
+network/9/config id=lan physical=phys1 vlan=120 unknown=on
+chassis/c1/port/1 id=p1 network=5 mac=02:00:00:00:00:02 ips=10.0.0.2
+chassis/c1/port/1 id=p1 network=6 mac=02:00:00:00:00:01 ips=10.0.0.2
+chassis/c1/port/2 id=p2 network=5 mac=02:00:00:00:00:01 ips=10.0.0.2 up=off
+chassis/c1/port/2 id=p1 network=5 mac=02:00:00:00:00:02 ips=10.0.0.3
+network/5/location/3 mac=02:00:00:00:00:01 ips=10.0.0.4,fd00::4 chassis=2 vtep=172.31.0.2
+network/5/location/4 mac=02:00:00:00:00:03 ips=10.0.0.3 chassis=130
+network/5/location/1 mac=02:00:00:00:00:01 ips=10.0.0.2 chassis=2 vtep=172.31.0.2
+network/5/address/0a000009 mac=00:00:5e:00:01:01 port=1 chassis=130
+network/5/address/0a000004 mac=00:00:5e:00:01:01 port=3 chassis=2 vtep=172.31.0.2
+network/5/flood/3 vtep=172.31.0.3 unknown=on
+network/10/flood/128 vtep=172.31.0.128
+";
+    let mut states = common::batch(WORLD).upserts;
+    states.extend(common::batch(others).upserts);
+    // Bodies that are broken, and one under another's key.
+    let broken = |key: &str, body: Vec<u8>| Instruction {
+        key: key.into(),
+        body,
+    };
+    states.push(broken("chassis/c1/port/1", vec![0xff, 0xff]));
+    states.push(broken("network/5/location/3", states[0].body.clone()));
+    states.push(broken("nonsense", Vec::new()));
+    states
+}
+
+/// A switch that does what a delta says and refuses what does not fit.
+#[derive(Default)]
+struct Model {
+    flows: BTreeMap<(u8, u16, Vec<u8>), Arc<Flow>>,
+    groups: BTreeMap<u32, Arc<Group>>,
+    meters: BTreeMap<u32, Meter>,
+}
+
+fn identity(flow: &Flow) -> (u8, u16, Vec<u8>) {
+    (flow.table, flow.priority, flow.matching.as_oxm().to_vec())
+}
+
+impl Model {
+    fn of(compiler: &Compiler) -> Self {
+        let flows = compiler
+            .flow_set()
+            .iter()
+            .map(|flow| (identity(flow), flow.clone()));
+        let groups = compiler.groups().map(|group| (group.id, group.clone()));
+        let meters = compiler.meters().map(|meter| (meter.id, meter.clone()));
+        Model {
+            flows: flows.collect(),
+            groups: groups.collect(),
+            meters: meters.collect(),
+        }
+    }
+
+    fn play(&mut self, delta: &Delta) {
+        for flow in &delta.flows.adds {
+            assert!(
+                self.flows.insert(identity(flow), flow.clone()).is_none(),
+                "twice: {flow}"
+            );
+        }
+        for flow in &delta.flows.mods {
+            assert!(
+                self.flows.insert(identity(flow), flow.clone()).is_some(),
+                "not there: {flow}"
+            );
+        }
+        for flow in &delta.flows.dels {
+            assert!(
+                self.flows.remove(&identity(flow)).is_some(),
+                "not there: {flow}"
+            );
+        }
+        for group in &delta.groups.adds {
+            assert!(self.groups.insert(group.id, group.clone()).is_none());
+        }
+        for group in &delta.groups.mods {
+            assert!(self.groups.insert(group.id, group.clone()).is_some());
+        }
+        for group in &delta.groups.dels {
+            assert!(self.groups.remove(&group.id).is_some());
+        }
+        for meter in delta.meters.adds.iter().chain(&delta.meters.mods) {
+            self.meters.insert(meter.id, meter.clone());
+        }
+        for meter in &delta.meters.dels {
+            assert!(self.meters.remove(&meter.id).is_some());
+        }
+    }
+
+    fn check(&self, compiler: &Compiler) {
+        let now = Model::of(compiler);
+        assert_eq!(self.flows, now.flows);
+        assert_eq!(self.groups, now.groups);
+        assert_eq!(self.meters, now.meters);
+        assert_eq!(compiler.flow_set().len(), now.flows.len());
+    }
+}
+
+fn from_scratch(held: &BTreeMap<String, Instruction>) -> Compiler {
+    let mut compiler = Compiler::new();
+    let upserts = held.values().cloned().collect();
+    compiler.apply(&EngineBatch {
+        upserts,
+        ..EngineBatch::default()
+    });
+    compiler
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn incremental_is_from_scratch(
+        history in prop::collection::vec(prop::collection::vec((any::<u16>(), 0u8..4), 1..40), 1..12),
+    ) {
+        let states = states();
+        let mut held: BTreeMap<String, Instruction> = BTreeMap::new();
+        let mut compiler = Compiler::new();
+        let mut model = Model::of(&compiler);
+        for steps in history {
+            let mut batch = EngineBatch::default();
+            let mut dropped = BTreeSet::new();
+            for (pick, verb) in steps {
+                let state = states[usize::from(pick) % states.len()].clone();
+                if verb == 0 {
+                    batch.deletes.push(state.key);
+                } else if verb == 1 && pick % 16 == 0 {
+                    dropped.insert("network/5".to_owned());
+                } else {
+                    batch.upserts.push(state.clone());
+                    batch.upserts.push(state);
+                }
+            }
+            batch.drop_scopes = dropped.into_iter().collect();
+            held.retain(|key, _| batch.drop_scopes.is_empty() || !key.starts_with("network/5/"));
+            held.retain(|key, _| !batch.deletes.contains(key));
+            held.extend(batch.upserts.iter().map(|state| (state.key.clone(), state.clone())));
+            let failures = format!("{:?}", compiler.failures());
+            let delta = compiler.apply(&batch);
+            prop_assert_eq!(delta.failures_changed, failures != format!("{:?}", compiler.failures()));
+            model.play(&delta);
+            model.check(&compiler);
+            let twice = compiler.apply(&EngineBatch { drop_scopes: Vec::new(), deletes: Vec::new(), ..batch });
+            prop_assert!(twice.is_empty() && !twice.failures_changed);
+        }
+        let scratch = from_scratch(&held);
+        prop_assert_eq!(common::render(&compiler, true), common::render(&scratch, true));
+        // And in another order, one by one.
+        let mut reversed = Compiler::new();
+        for state in held.values().rev() {
+            let upserts = vec![state.clone()];
+            reversed.apply(&EngineBatch { upserts, ..EngineBatch::default() });
+        }
+        prop_assert_eq!(common::render(&reversed, true), common::render(&scratch, true));
+        let keys: Vec<String> = held.keys().cloned().collect();
+        compiler.apply(&EngineBatch { deletes: keys, ..EngineBatch::default() });
+        prop_assert_eq!(common::render(&compiler, true), common::render(&Compiler::new(), true));
+    }
+}
+
+/// No packet goes back to its sender, none from a tunnel into a tunnel but a relay's copies, and none
+/// reaches a port of another network.
+#[test]
+fn packets_stay_where_they_belong() {
+    let mut compiler = Compiler::new();
+    compiler.apply(&common::batch(WORLD));
+    let switch = Switch::new(compiler.flow_set().iter(), compiler.groups());
+    let mut dice = Dice(7);
+    let (mut delivered, mut relayed) = (0, 0);
+    for _ in 0..20_000 {
+        let packet = packet(&mut dice);
+        let in_port = packet.get(Field::InPort);
+        let trace = switch.run(packet.clone());
+        assert_eq!(trace.aborted, None);
+        for (port, sent) in &trace.outputs {
+            if *port >= 100 && in_port >= 100 {
+                let asked = (packet.get(Field::TunMetadata0) >> 40) & 0xff_ffff;
+                assert!(
+                    matches!(asked, 0xff_fffe | 0xff_fffc),
+                    "{packet:?} to {port}"
+                );
+                assert_eq!(sent.get(Field::Reg1), 10, "only network 10 has relays");
+                let now = (sent.get(Field::TunMetadata0) >> 40) & 0xff_ffff;
+                assert!(
+                    matches!(now, 0xff_ffff | 0xff_fffd),
+                    "a relay's copy is relayed again"
+                );
+                assert_eq!(
+                    sent.get(Field::TunMetadata0) >> 64 & 0xff_ffff,
+                    33,
+                    "its sender is lost"
+                );
+                assert_eq!(sent.get(Field::TunMetadata0) >> 16 & 0xff_ffff, 44);
+                relayed += 1;
+            } else if *port < 50 {
+                let answer = u128::from(*port) == in_port;
+                let facts = compiler.service_table().port_at(*port).expect("a port");
+                assert_eq!(sent.get(Field::Reg1), u128::from(facts.network_key));
+                if answer {
+                    let said = (sent.get(Field::ArpOp), sent.get(Field::Icmpv6Type));
+                    assert!(
+                        matches!(said, (2, 0) | (0, 136)),
+                        "a packet came back: {packet:?}"
+                    );
+                }
+                delivered += 1;
+            }
+        }
+    }
+    assert!(delivered > 1000 && relayed > 100, "{delivered} {relayed}");
+}
+
+#[test]
+fn a_cookie_leads_back_to_its_instruction() {
+    let mut compiler = Compiler::new();
+    compiler.apply(&common::batch(WORLD));
+    for flow in compiler.flow_set().iter() {
+        let explained = compiler.explain(flow.cookie).expect("one of ours");
+        assert_eq!(explained.table, flow.table);
+        let pipeline = matches!(explained.object, weft_compiler::cookie::Object::Pipeline);
+        assert_eq!(explained.keys.is_empty(), pipeline, "{flow}");
+    }
+    let flows = compiler.flows_of_port(1);
+    assert!(
+        flows.len() > 20
+            && flows
+                .iter()
+                .all(|f| compiler.flow_set().get(&ById(f.clone())).is_some())
+    );
+    assert_eq!(compiler.explain(0x1234), None);
+}
