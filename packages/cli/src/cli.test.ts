@@ -3,239 +3,31 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { sendUnaryData, ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
+import type { sendUnaryData, ServerUnaryCall } from "@grpc/grpc-js";
 import { Server, status as Code } from "@grpc/grpc-js";
-import type {
-  ApplyRequest,
-  ApplyResponse,
-  ListRequest,
-  NorthboundServiceServer,
-  WatchRequest,
-  WatchResponse,
-} from "@weft/shared/gen/weft/v1/northbound.ts";
-import {
-  ChangeAction,
-  EventType,
-  HistoryResponse,
-  Kind,
-  ListResponse,
-  Liveness,
-  NorthboundServiceService,
-  Object as WeftObject,
-  WaitLevel,
-} from "@weft/shared/gen/weft/v1/northbound.ts";
-import type {
-  AdminServiceServer,
-  OrchestrationServiceServer,
-  VerifyResponse,
-} from "@weft/shared/gen/weft/v1/orchestration.ts";
-import {
-  AdminServiceService,
-  GetStatusResponse,
-  OrchestrationServiceService,
-} from "@weft/shared/gen/weft/v1/orchestration.ts";
-import { EncapType, PortState } from "@weft/shared/gen/weft/v1/types.ts";
-import { refusal, serverOptions } from "@weft/shared/grpc.ts";
-import { plaintextServerCredentials } from "@weft/shared/tls.ts";
+import { Kind, WaitLevel } from "@weft/shared/gen/weft/v1/northbound.ts";
+import { AdminServiceService, GetStatusResponse } from "@weft/shared/gen/weft/v1/orchestration.ts";
+import { refusal } from "@weft/shared/grpc.ts";
+import { peerIdentity, tlsFilesIn, TlsStore } from "@weft/shared/tls.ts";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { exitCodeTexts } from "./exit-codes.ts";
 import { exitCodeTable, runCli } from "./program.ts";
+import { freshState, serveCentral } from "./testing/central.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "weft-cli-"));
 const address = `unix:${join(dir, "central.sock")}`;
-const server = new Server(serverOptions({ maxMessageBytes: 1 << 20 }));
-
-type Unary<Q, R> = (call: ServerUnaryCall<Q, R>, answer: sendUnaryData<R>) => void;
-const unimplemented = (_: unknown, answer: sendUnaryData<never>): void =>
-  answer({ code: Code.UNIMPLEMENTED });
-
-const port = (name: string, state: PortState, reason = ""): WeftObject =>
-  WeftObject.fromPartial({
-    object: {
-      $case: "port",
-      value: {
-        meta: { id: name, project: "red", name, labels: { app: "web" }, revision: 7n },
-        spec: {
-          network: "net",
-          mac: "02:00:00:00:00:01",
-          fixedIps: [{ subnet: "s4", ip: "10.0.0.5" }],
-        },
-        status: { state, reason, chassis: "chassis-a", key: 9, mtuBytes: 1434 },
-      },
-    },
-  });
-const ports = [
-  port("web-1", PortState.UP),
-  port("web-2", PortState.DOWN, "no interface with iface-id web-2 on chassis-a; plug it"),
-];
-const chassis = {
-  meta: { id: "chassis-a", name: "chassis-a" },
-  spec: {
-    encaps: [{ type: EncapType.GENEVE, ip: Buffer.from([192, 0, 2, 1]), underlayMtuBytes: 1500 }],
-  },
-  status: {
-    key: 1,
-    liveness: Liveness.ALIVE,
-    realizedRevision: 11n,
-    pending: 2,
-    flows: 40,
-    waitingFor: "another store",
-  },
-};
-
-/** What the tests steer and look at. */
-let applied: ApplyRequest | undefined;
-let listed: ListRequest[] = [];
-let onApply: (request: ApplyRequest) => ApplyResponse | ReturnType<typeof refusal>;
-let verified: VerifyResponse[] = [];
-let watchFailures = 0;
-
-const apply: Unary<ApplyRequest, ApplyResponse> = ({ request }, answer) => {
-  applied = request;
-  const response = onApply(request);
-  if ("code" in response) answer(response);
-  else answer(null, response);
-};
+const state = freshState();
+let server: Server;
 
 beforeAll(async () => {
-  const northbound: NorthboundServiceServer = {
-    apply,
-    get: ({ request }, answer) => {
-      const found = request.ref?.id === "web-1" ? ports[0] : undefined;
-      if (request.ref?.kind === Kind.CHASSIS) {
-        answer(null, {
-          object: WeftObject.fromPartial({ object: { $case: "chassis", value: chassis } }),
-          revision: 12n,
-        });
-      } else if (found === undefined) {
-        answer(
-          refusal(Code.NOT_FOUND, `port ${request.ref?.id}: does not exist; see weft list ports`),
-        );
-      } else answer(null, { object: found, revision: 12n });
-    },
-    list: ({ request }, answer) => {
-      listed.push(request);
-      const first = request.pageToken === "";
-      const objects = request.kind === Kind.PORT ? [first ? ports[0] : ports[1]] : [];
-      const nextPageToken = first && request.kind === Kind.PORT ? "more" : "";
-      answer(
-        null,
-        ListResponse.fromPartial({
-          objects: objects.filter((o) => o !== undefined),
-          nextPageToken,
-          revision: 12n,
-        }),
-      );
-    },
-    watch: (call: ServerWritableStream<WatchRequest, WatchResponse>) => {
-      const object = ports[0];
-      call.write({ type: EventType.UPSERT, object, revision: call.request.fromRevision + 1n });
-      call.write({
-        type: EventType.BOOKMARK,
-        object: undefined,
-        revision: call.request.fromRevision + 2n,
-      });
-      watchFailures += 1;
-      call.emit(
-        "error",
-        refusal(
-          watchFailures === 1 ? Code.UNAVAILABLE : Code.OUT_OF_RANGE,
-          "oldest revision is 5; list again",
-        ),
-      );
-    },
-    history: (_, answer) => {
-      const entry = {
-        revision: 7n,
-        at: new Date(0),
-        actor: "operator:ann",
-        comment: "why",
-        action: ChangeAction.CREATED,
-        kind: Kind.PORT,
-        id: "web-1",
-      };
-      answer(null, HistoryResponse.fromPartial({ entries: [entry], oldestRevision: 1n }));
-    },
-  };
-  const admin: AdminServiceServer = {
-    getStatus: (_, answer) =>
-      answer(
-        null,
-        GetStatusResponse.fromPartial({
-          storeId: "s-1",
-          revision: 12n,
-          epoch: 3n,
-          sequence: 40n,
-          oldestRevision: 1n,
-          convergedRevision: 11n,
-          chassis: [chassis],
-          portsByState: [0, 1, 0, 0, 5],
-          counts: { ports: 6n, networks: 2n },
-          writeState: "READY",
-          eventLoopP99Ms: 1.25,
-        }),
-      ),
-    verify: (call) => {
-      for (const response of verified) call.write(response);
-      call.end();
-    },
-    adoptChassis: (_, answer) => answer(null, {}),
-    declareLost: (_, answer) => answer(null, { revision: 13n }),
-    portFlows: (_, answer) =>
-      answer(null, {
-        chassis: "chassis-a",
-        flows: [
-          {
-            flow: "table=0,in_port=3 actions=resubmit(,10)",
-            cookie: 0x5700_2000_0009_0001n,
-            origin: "classify port web-1",
-            packets: 4n,
-          },
-        ],
-      }),
-    explainCookie: ({ request }, answer) =>
-      answer(null, {
-        stage: "classify",
-        kind: Kind.PORT,
-        id: "web-1",
-        text: `cookie ${request.cookie}`,
-      }),
-    backup: ({ request }, answer) =>
-      answer(null, { bytes: BigInt(request.path.length), revision: 12n }),
-  };
-  const orchestration: OrchestrationServiceServer = {
-    plugPort: unimplemented,
-    unplugPort: unimplemented,
-    waitPortReady: ({ request }, answer) =>
-      answer(
-        refusal(Code.DEADLINE_EXCEEDED, `no interface with iface-id ${request.port} on chassis-a`),
-      ),
-  };
-  server.addService(NorthboundServiceService, northbound);
-  server.addService(AdminServiceService, admin);
-  server.addService(OrchestrationServiceService, orchestration);
-  await new Promise<void>((resolve, reject) => {
-    server.bindAsync(address, plaintextServerCredentials(address), (error) =>
-      error === null ? resolve() : reject(error),
-    );
-  });
+  server = await serveCentral(address, state);
 });
 afterAll(() => {
   server.forceShutdown();
   rmSync(dir, { recursive: true });
 });
 beforeEach(() => {
-  applied = undefined;
-  listed = [];
-  watchFailures = 0;
-  onApply = ({ changes }) => ({
-    revision: 12n,
-    results: changes.map(({ change }) => ({
-      action: change?.$case === "delete" ? ChangeAction.DELETED : ChangeAction.CREATED,
-      object: change?.$case === "upsert" ? change.value : ports[0],
-    })),
-    realization: undefined,
-  });
+  Object.assign(state, freshState());
 });
 
 interface Result {
@@ -246,7 +38,14 @@ interface Result {
 
 async function weft(
   args: string,
-  options: { input?: string; confirm?: boolean; columns?: number; at?: string } = {},
+  options: {
+    input?: string;
+    confirm?: boolean;
+    columns?: number;
+    at?: string;
+    env?: Record<string, string>;
+    signal?: AbortSignal;
+  } = {},
 ): Promise<Result> {
   const result = { code: -1, out: "", err: "" };
   result.code = await runCli({
@@ -259,8 +58,12 @@ async function weft(
       readInput: async () => options.input ?? "",
       confirm: async () => options.confirm ?? null,
     },
-    env: { WEFT_SERVER: options.at ?? address, WEFT_PLAINTEXT: "true", WEFT_LAB: "not ours" },
-    signal: new AbortController().signal,
+    env: options.env ?? {
+      WEFT_SERVER: options.at ?? address,
+      WEFT_PLAINTEXT: "true",
+      WEFT_LAB: "not ours",
+    },
+    signal: options.signal ?? new AbortController().signal,
   });
   return result;
 }
@@ -291,17 +94,17 @@ test("apply from standard input", async () => {
     ].join("\n"),
     err: "",
   });
-  expect(applied).toMatchObject({
+  expect(state.applied).toMatchObject({
     comment: "because",
     idempotencyKey: "k1",
     dryRun: false,
     wait: WaitLevel.COMMITTED,
   });
-  expect(applied?.changes).toHaveLength(2);
+  expect(state.applied?.changes).toHaveLength(2);
 });
 
 test("apply waits, and says what did not get there", async () => {
-  onApply = () => ({
+  state.onApply = () => ({
     revision: 12n,
     results: [],
     realization: {
@@ -317,7 +120,7 @@ test("apply waits, and says what did not get there", async () => {
     },
   });
   const result = await weft("apply -f - --wait --timeout 2s", { input: documents });
-  expect(applied).toMatchObject({ wait: WaitLevel.REALIZED, waitTimeoutMs: 2000 });
+  expect(state.applied).toMatchObject({ wait: WaitLevel.REALIZED, waitTimeoutMs: 2000 });
   expect(result.code).toBe(4);
   expect(result.err).toBe(
     [
@@ -332,7 +135,7 @@ test("apply waits, and says what did not get there", async () => {
 test("what central refuses is shown at its line", async () => {
   const file = join(dir, "two.yaml");
   writeFileSync(file, documents);
-  onApply = () =>
+  state.onApply = () =>
     refusal(Code.INVALID_ARGUMENT, "2 problems", [
       {
         code: "TAKEN",
@@ -351,7 +154,7 @@ test("what central refuses is shown at its line", async () => {
       "",
     ].join("\n"),
   });
-  expect(applied?.expectedRevision).toBe(3n);
+  expect(state.applied?.expectedRevision).toBe(3n);
 });
 
 test("what is wrong in the file never reaches central", async () => {
@@ -364,7 +167,7 @@ test("what is wrong in the file never reaches central", async () => {
   expect((await weft(`apply -f ${dir}/none.yaml`)).err).toMatch(
     /none.yaml: cannot be read \(ENOENT\); check --file/,
   );
-  expect(applied).toBeUndefined();
+  expect(state.applied).toBeUndefined();
 });
 
 test("list follows pages and filters", async () => {
@@ -380,8 +183,8 @@ test("list follows pages and filters", async () => {
       "",
     ].join("\n"),
   );
-  expect(listed.map(({ pageToken }) => pageToken)).toEqual(["", "more"]);
-  expect(listed[0]).toMatchObject({
+  expect(state.listed.map(({ pageToken }) => pageToken)).toEqual(["", "more"]);
+  expect(state.listed[0]).toMatchObject({
     project: "red",
     labels: { app: "web" },
     fields: { "spec.network": "net" },
@@ -416,7 +219,7 @@ test("get, describe, delete", async () => {
   expect((await weft("delete port web-1 --dry-run --project red")).out).toContain(
     "dry run at revision 12: 1 deleted",
   );
-  expect(applied).toMatchObject({
+  expect(state.applied).toMatchObject({
     dryRun: true,
     changes: [
       { change: { $case: "delete", value: { kind: Kind.PORT, id: "web-1", project: "red" } } },
@@ -462,7 +265,7 @@ test("operators' verbs", async () => {
     "chassis chassis-a: lost, revision 13\n",
   );
   expect((await weft("chassis drain chassis-a")).code).toBe(0);
-  expect(applied?.changes[0]?.change).toMatchObject({
+  expect(state.applied?.changes[0]?.change).toMatchObject({
     value: { object: { value: { spec: { drain: true, encaps: [] } } } },
   });
   expect((await weft("backup /b")).out).toBe("/b: 2 bytes, revision 12\n");
@@ -484,7 +287,7 @@ test("operators' verbs", async () => {
 });
 
 test("central verify", async () => {
-  verified = [
+  state.verified = [
     { checked: 5n, total: 10n, differences: [], done: false },
     { checked: 10n, total: 10n, differences: [], done: true },
   ];
@@ -493,11 +296,11 @@ test("central verify", async () => {
     out: "10 keys checked, 0 differ\n",
     err: "",
   });
-  verified = [{ checked: 10n, total: 10n, differences: ["network/7/config"], done: true }];
+  state.verified = [{ checked: 10n, total: 10n, differences: ["network/7/config"], done: true }];
   const differing = await weft("central verify");
   expect(differing.code).toBe(1);
   expect(differing.err).toContain("error: network/7/config: differs");
-  verified = [{ checked: 3n, total: 10n, differences: [], done: false }];
+  state.verified = [{ checked: 3n, total: 10n, differences: [], done: false }];
   expect((await weft("central verify")).err).toContain("ended the check early");
 });
 
@@ -511,6 +314,66 @@ test("central away", async () => {
   expect((await weft("status", { at: "10.0.0.1:1" })).err).toMatch(
     /plaintext is only for loopback/,
   );
+});
+
+test("over mutual TLS, with certificates that weft issued", async () => {
+  const pki = join(dir, "pki");
+  expect((await weft(`pki init --dir ${pki}`)).out).toContain("ca.crt: valid until ");
+  expect((await weft(`pki init --dir ${pki}`)).err).toMatch(/^error: .*ca.crt: exists; remove it/);
+  expect((await weft(`pki issue --dir ${pki} central`)).err).toMatch(
+    /^error: identity central: needs/,
+  );
+  expect((await weft(`pki issue --dir ${pki} central --dns localhost --ip 127.0.0.1`)).code).toBe(
+    0,
+  );
+  const json = (await weft(`pki issue --dir ${pki} operator:ann -o json --days 3`)).out;
+  expect(JSON.parse(json)).toMatchObject({
+    identity: "operator:ann",
+    certFile: join(pki, "operator:ann", "tls.crt"),
+  });
+  await using store = new TlsStore({
+    files: tlsFilesIn(join(pki, "central")),
+    logger: { info: () => undefined, warn: () => undefined },
+  });
+  const secure = new Server();
+  const { path, responseSerialize, requestDeserialize } = AdminServiceService.getStatus;
+  secure.register(
+    path,
+    (
+      call: ServerUnaryCall<unknown, GetStatusResponse>,
+      answer: sendUnaryData<GetStatusResponse>,
+    ) => {
+      const storeId = `for ${peerIdentity(call)?.name ?? "nobody"}`;
+      answer(null, GetStatusResponse.fromPartial({ storeId }));
+    },
+    responseSerialize,
+    requestDeserialize,
+    "unary",
+  );
+  const bound = await new Promise<number>((resolve, reject) => {
+    secure.bindAsync("127.0.0.1:0", store.serverCredentials(), (error, port_) =>
+      error === null ? resolve(port_) : reject(error),
+    );
+  });
+  const WEFT_SERVER = `127.0.0.1:${bound}`;
+  try {
+    const env = { WEFT_SERVER, WEFT_TLS_DIR: join(pki, "operator:ann") };
+    expect((await weft("status", { env })).out).toContain("store      for ann");
+    expect(await weft("status", { env: { WEFT_SERVER, HOME: dir } })).toMatchObject({
+      code: 1,
+      out: "",
+    });
+  } finally {
+    secure.forceShutdown();
+  }
+});
+
+test("Ctrl-C", async () => {
+  expect(await weft("status", { signal: AbortSignal.abort() })).toEqual({
+    code: 130,
+    out: "",
+    err: "",
+  });
 });
 
 test("usage", async () => {

@@ -1,8 +1,8 @@
 // What every command gets: the terminal, its settings, and one connection that is closed at the end.
 // Also the small parsers of option values that several commands share.
+import type { Kind, ObjectRef } from "@weft/shared/gen/weft/v1/northbound.ts";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
-import type { Kind, ObjectRef } from "@weft/shared/gen/weft/v1/northbound.ts";
 import { Connection } from "./client.ts";
 import type { OutputOptions } from "./render/output.ts";
 import type { Environment, Settings, SettingsFlags } from "./settings.ts";

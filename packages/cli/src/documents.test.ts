@@ -1,4 +1,5 @@
 // Documents: what they become, and the exact wording and place of everything that is wrong.
+import { readFileSync } from "node:fs";
 import { Object as WeftObject } from "@weft/shared/gen/weft/v1/northbound.ts";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -244,4 +245,24 @@ test("no text throws, and whatever is accepted is an object of a known kind", ()
     ),
     { numRuns: 500 },
   );
+});
+
+test("the example: both projects use the same ranges, and every port says where it goes", () => {
+  const file = new URL("../../../examples/first-light.yaml", import.meta.url);
+  const { objects, problems: none } = parseDocuments(readFileSync(file, "utf8"), options);
+  expect(none).toEqual([]);
+  const cidrs: Record<string, string[]> = {};
+  const chassis: string[] = [];
+  for (const { object, meta } of objects.map(({ object: o, meta: m }) => ({
+    object: o.object,
+    meta: m,
+  }))) {
+    if (object?.$case === "subnet")
+      (cidrs[meta.project] ??= []).push(object.value.spec?.cidr ?? "");
+    if (object?.$case === "port") chassis.push(object.value.spec?.requestedChassis ?? "");
+  }
+  expect(Object.keys(cidrs)).toEqual(["red", "blue"]);
+  expect(cidrs["red"]).toEqual(cidrs["blue"]);
+  expect(chassis.length).toBeGreaterThanOrEqual(10);
+  expect(new Set(chassis)).toEqual(new Set(["chassis-a", "chassis-b", "chassis-c"]));
 });

@@ -1,5 +1,6 @@
 // The kinds as people write them: names on the command line, the fields of their documents, and the
 // conversion between a document and a protobuf object. Pure. To add a kind: one entry in `kinds`.
+import { nearestWord } from "@weft/shared/diagnostics.ts";
 import type {
   Meta,
   NetworkSpec,
@@ -18,7 +19,6 @@ import { EncapType, PortState } from "@weft/shared/gen/weft/v1/types.ts";
 import { bytesToIp } from "@weft/shared/net/ip.ts";
 import { z } from "zod";
 import { CliError, exitCodes } from "./exit-codes.ts";
-import { nearestWord } from "@weft/shared/diagnostics.ts";
 
 /** A value as JSON and YAML have it. */
 export type Plain = string | number | boolean | null | Plain[] | { [key: string]: Plain };

@@ -12,8 +12,8 @@ import { Context } from "./context.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import { exitCodes, exitCodeTexts, explainError } from "./exit-codes.ts";
 import { renderTable } from "./render/table.ts";
-import { defaultServer, outputs } from "./settings.ts";
 import type { Environment } from "./settings.ts";
+import { defaultServer, outputs } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface RunOptions {

@@ -27,6 +27,9 @@ export function channelOptions(options: { maxMessageBytes: number }): Record<str
     "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
     "grpc.initial_reconnect_backoff_ms": 200,
     "grpc.max_reconnect_backoff_ms": 10_000,
+    // Central is called directly, whatever proxy the environment names for the web.
+    "grpc.enable_http_proxy": 0,
+    "grpc.service_config_disable_resolution": 1,
     // Streams are restarted by their owners, who know what to resume from.
     "grpc.enable_retries": 0,
   };

@@ -171,6 +171,11 @@ export class Bindings {
     return this.#liveness.table.get(chassis)?.state === "fenced";
   }
 
+  /** Every chassis of the model. */
+  chassis(): Iterable<string> {
+    return this.#liveness.chassis();
+  }
+
   /** Addresses of allowed pairs that the port holds, sorted. */
   claimedIps(port: string): string[] {
     return [...this.#claims.ofPort(port)].sort();

@@ -64,6 +64,10 @@ export class Liveness {
     if (!this.isLost(chassis)) this.#set(chassis, "alive");
   }
 
+  chassis(): Iterable<string> {
+    return this.#heard.keys();
+  }
+
   isAlive(chassis: string): boolean {
     return this.table.get(chassis)?.state === "alive";
   }

@@ -38,6 +38,11 @@ export class MemoryRows implements RowReader {
     return { revision, changes };
   }
 
+  /** What a restart of central forgets. */
+  clearVolatile(): void {
+    for (const table of ["binding", "claim", "liveness"] as const) this.#tables.delete(table);
+  }
+
   /** Shows changes that were made elsewhere. */
   apply(changes: readonly RowChange[]): void {
     this.edit(0n, changes.map((change) => ({ ...change, row: change.after }) as RowEdit));

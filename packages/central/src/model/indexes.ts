@@ -52,6 +52,8 @@ export const indexSpecs = {
   ),
   /** Chassis -> bound ports. */
   bindingChassis: index("binding", (row) => [[row.chassis, row.id]]),
+  /** Port -> claims. */
+  claimPort: index("claim", (row) => [[row.port, row.id]]),
 } as const;
 
 export type IndexName = keyof typeof indexSpecs;
@@ -88,6 +90,7 @@ export const readIndexes: readonly IndexName[] = [
   "portNetwork",
   "subnetAddress",
   "bindingChassis",
+  "claimPort",
 ];
 
 export const nameGroup = (project: string, name: string): string => `${project}/${name}`;

@@ -1,10 +1,14 @@
 // weft apply: documents -> one ChangeSet; shows what happened to each object, and waits if asked.
 // What central refuses is shown at its line in the file.
-import { NorthboundServiceService } from "@weft/shared/gen/weft/v1/northbound.ts";
-import { AdminServiceService } from "@weft/shared/gen/weft/v1/orchestration.ts";
 import { readFile, stat } from "node:fs/promises";
+import { fieldPath } from "@weft/shared/diagnostics.ts";
 import type { ApplyResponse, Change, ChangeResult } from "@weft/shared/gen/weft/v1/northbound.ts";
-import { ChangeAction, WaitLevel } from "@weft/shared/gen/weft/v1/northbound.ts";
+import {
+  ChangeAction,
+  NorthboundServiceService,
+  WaitLevel,
+} from "@weft/shared/gen/weft/v1/northbound.ts";
+import { AdminServiceService } from "@weft/shared/gen/weft/v1/orchestration.ts";
 import { RpcError } from "@weft/shared/grpc.ts";
 import type { Command } from "commander";
 import type { Connection } from "../client.ts";
@@ -18,7 +22,6 @@ import { writeValue } from "../render/output.ts";
 import { renderTable } from "../render/table.ts";
 import type { Terminal } from "../terminal.ts";
 import { StatusLine } from "../terminal.ts";
-import { fieldPath } from "@weft/shared/diagnostics.ts";
 
 export const maxFileBytes = 64 * 1024 * 1024;
 const defaultWaitMs = 30_000;
@@ -130,8 +133,8 @@ function placed(error: RpcError, sources: readonly SourcedObject[]): string[] {
     if (at === undefined || source === undefined) {
       return field === "" ? description : `${field}: ${description}`;
     }
-    const title = description.startsWith(`${source.title}:`) ? "" : `${source.title}: `;
-    const rest = title === "" ? description.slice(source.title.length + 2) : description;
+    // Central names the object too, in its own words; once is enough.
+    const rest = description.replace(new RegExp(`^${source.entry.singular} [^ :]+: `), "");
     const path = at.path.length === 0 ? "" : `${fieldPath(at.path)}: `;
     return `${source.placeOf(at.path)}: ${source.title}: ${path}${rest}`;
   });

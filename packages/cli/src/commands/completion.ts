@@ -1,7 +1,6 @@
 // weft completion: scripts for bash and zsh that ask weft itself for candidates (`weft __complete`), so
 // that verbs, options, kinds and the names of objects are never out of date.
-import { NorthboundServiceService } from "@weft/shared/gen/weft/v1/northbound.ts";
-import { Kind } from "@weft/shared/gen/weft/v1/northbound.ts";
+import { Kind, NorthboundServiceService } from "@weft/shared/gen/weft/v1/northbound.ts";
 import type { Command } from "commander";
 import { Argument } from "commander";
 import type { Context } from "../context.ts";

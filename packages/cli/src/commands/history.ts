@@ -1,10 +1,13 @@
 // weft history and weft watch: what changed, and what changes now.
-import { NorthboundServiceService } from "@weft/shared/gen/weft/v1/northbound.ts";
+import { setTimeout as pause } from "node:timers/promises";
 import type { HistoryEntry, WatchResponse } from "@weft/shared/gen/weft/v1/northbound.ts";
-import { ChangeAction, EventType } from "@weft/shared/gen/weft/v1/northbound.ts";
+import {
+  ChangeAction,
+  EventType,
+  NorthboundServiceService,
+} from "@weft/shared/gen/weft/v1/northbound.ts";
 import { callMetadata, isServiceError, rpcError } from "@weft/shared/grpc.ts";
 import { Backoff, REMOTE_BACKOFF } from "@weft/shared/reconnect.ts";
-import { setTimeout as pause } from "node:timers/promises";
 import type { Command } from "commander";
 import type { Context, Session } from "../context.ts";
 import { parseCount, parseWhole, refOf } from "../context.ts";
@@ -122,33 +125,39 @@ async function watch(session: Session, context: Context, plan: WatchPlan): Promi
   const { connection, terminal } = session;
   const backoff = new Backoff({ policy: REMOTE_BACKOFF, random: Math.random });
   let fromRevision = plan.fromRevision;
-  let connected = false;
+  let connectedBefore = false;
   while (!context.signal.aborted) {
+    let connected = false;
     const stream = connection.northbound.watch(
       { ...plan, fromRevision },
       callMetadata({ waitForReady: false }),
     );
     const cancel = (): void => stream.cancel();
     context.signal.addEventListener("abort", cancel, { once: true });
+    let why = "central ended the stream";
     try {
       for await (const event of stream as AsyncIterable<WatchResponse>) {
         if (!connected) backoff.succeeded(performance.now());
         connected = true;
+        connectedBefore = true;
         printEvent(session, event);
-        if (event.type !== EventType.STATUS) fromRevision = event.revision;
+        // Before the first bookmark come the current objects: cut off there, all of them come again.
+        const resumable = event.type === EventType.BOOKMARK || fromRevision > 0n;
+        if (resumable && event.type !== EventType.STATUS) fromRevision = event.revision;
       }
     } catch (error) {
       if (context.signal.aborted) return;
       if (!isServiceError(error)) throw error;
       const failure = rpcError(error);
       // The first connection tells whether the command makes sense; later ones are worth a retry.
-      if (failure.kind !== "transient" || !connected) throw failure;
-      const delayMs = backoff.failed(performance.now());
-      terminal.writeError(`connection lost (${failure.message}); trying again\n`);
-      await pause(delayMs, undefined, { signal: context.signal }).catch(() => undefined);
+      if (failure.kind !== "transient" || !connectedBefore) throw failure;
+      why = failure.message;
     } finally {
       context.signal.removeEventListener("abort", cancel);
     }
+    terminal.writeError(`connection lost (${why}); trying again\n`);
+    const delayMs = backoff.failed(performance.now());
+    await pause(delayMs, undefined, { signal: context.signal }).catch(() => undefined);
   }
 }
 

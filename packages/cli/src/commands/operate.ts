@@ -1,12 +1,13 @@
 // weft chassis and weft port: the verbs that act on one chassis or one port.
-import { NorthboundServiceService } from "@weft/shared/gen/weft/v1/northbound.ts";
-import { AdminServiceService } from "@weft/shared/gen/weft/v1/orchestration.ts";
-import { OrchestrationServiceService } from "@weft/shared/gen/weft/v1/orchestration.ts";
-import { Chassis, Kind } from "@weft/shared/gen/weft/v1/northbound.ts";
+import { status as Code } from "@grpc/grpc-js";
 import type { Port } from "@weft/shared/gen/weft/v1/northbound.ts";
+import { Chassis, Kind, NorthboundServiceService } from "@weft/shared/gen/weft/v1/northbound.ts";
+import {
+  AdminServiceService,
+  OrchestrationServiceService,
+} from "@weft/shared/gen/weft/v1/orchestration.ts";
 import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
 import { RpcError } from "@weft/shared/grpc.ts";
-import { status as Code } from "@grpc/grpc-js";
 import type { Command } from "commander";
 import { Option } from "commander";
 import type { Context, Session } from "../context.ts";

@@ -8,9 +8,9 @@ import { CliError, exitCodes } from "../exit-codes.ts";
 import type { KindEntry } from "../kinds.ts";
 import { documentOf, kindEntry, kindOfWord, metaText } from "../kinds.ts";
 import { tableOf, writeList, writeOne, writeValue, yamlText } from "../render/output.ts";
-import { historyTable } from "./history.ts";
 import type { ApplyFlags } from "./apply.ts";
 import { applyChanges, showResponse, waitOptions } from "./apply.ts";
+import { historyTable } from "./history.ts";
 
 const pageSize = 1000;
 const describedHistory = 5;

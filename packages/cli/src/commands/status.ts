@@ -1,10 +1,9 @@
 // weft status, flows, explain, backup and central verify: how central, the chassis and their switches are.
-import { AdminServiceService } from "@weft/shared/gen/weft/v1/orchestration.ts";
-import type { GetStatusResponse } from "@weft/shared/gen/weft/v1/orchestration.ts";
 import { Kind } from "@weft/shared/gen/weft/v1/northbound.ts";
+import type { GetStatusResponse, VerifyResponse } from "@weft/shared/gen/weft/v1/orchestration.ts";
+import { AdminServiceService } from "@weft/shared/gen/weft/v1/orchestration.ts";
 import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
 import { isServiceError, rpcError } from "@weft/shared/grpc.ts";
-import type { VerifyResponse } from "@weft/shared/gen/weft/v1/orchestration.ts";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
 import type { Context, Session } from "../context.ts";

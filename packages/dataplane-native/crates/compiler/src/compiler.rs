@@ -10,6 +10,7 @@ use weft_openflow::{Flow, Group, Meter};
 use crate::cookie::{self, Object};
 use crate::diff::{self, Delta};
 use crate::emit::Output;
+use crate::few::Few;
 use crate::flow_set::{Before, FlowSet};
 use crate::key::Key;
 use crate::model::{self, Body};
@@ -34,7 +35,7 @@ struct Unit {
 pub struct Compiler {
     tables: Tables,
     units: HashMap<Key, Unit>,
-    readers: HashMap<Dep, BTreeSet<Key>>,
+    readers: HashMap<Dep, Few<Key>>,
     set: FlowSet,
     groups: BTreeMap<u32, Arc<Group>>,
     meters: BTreeMap<u32, Meter>,
@@ -120,7 +121,13 @@ impl Compiler {
         let mut dirty = BTreeSet::new();
         for (key, row) in changes {
             for dep in self.tables.put(&key, row) {
-                dirty.extend(self.readers.get(&dep).into_iter().flatten().cloned());
+                dirty.extend(
+                    self.readers
+                        .get(&dep)
+                        .into_iter()
+                        .flat_map(Few::iter)
+                        .cloned(),
+                );
                 dirty.insert(key.clone());
             }
         }
@@ -226,10 +233,7 @@ impl Compiler {
             }
         }
         for dep in new {
-            self.readers
-                .entry(dep.clone())
-                .or_default()
-                .insert(key.clone());
+            self.readers.entry(dep.clone()).or_default().insert(key);
         }
     }
 

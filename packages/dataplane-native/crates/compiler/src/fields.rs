@@ -7,7 +7,8 @@
 //! reg2 [23:0] ingress port key     [31:24] zero; 0 = not known (VXLAN, GRE, provider network)
 //! reg3 [23:0] egress key           [31:24] zero
 //! reg4 [23:0] sender's identity    [31:24] zero
-//! xreg3 (reg6, reg7) [47:0] MAC address that answers a neighbour solicitation; tables 21 to 23 only
+//! xreg3 (reg6, reg7) [47:0] MAC address that answers an ARP request or a neighbour solicitation; tables 20 to 23
+//! reg5 [31:0] the address that an ARP request asks for, while sender and target change places; table 22
 //! ```
 
 use weft_openflow::{Field, Subfield};
@@ -27,7 +28,7 @@ pub const NETWORK: Field = Field::Reg1;
 pub const INGRESS: Field = Field::Reg2;
 pub const EGRESS: Field = Field::Reg3;
 pub const IDENTITY: Field = Field::Reg4;
-/// Where the MAC of a neighbour advertisement waits for its second step.
+/// Where the MAC of an answer waits for its second step.
 pub const ANSWER_MAC: Subfield = Subfield::new(Field::Xreg3, 0, 48);
 
 pub const FLAG_TUNNEL: u32 = 1 << 0;
@@ -42,6 +43,9 @@ pub const EGRESS_RELAY: u32 = 0x00ff_fffe;
 pub const EGRESS_UNKNOWN: u32 = 0x00ff_fffd;
 /// Relay of unknown unicast.
 pub const EGRESS_RELAY_UNKNOWN: u32 = 0x00ff_fffc;
+
+/// Where an IPv4 address waits while two change places.
+pub const SWAP: Field = Field::Reg5;
 
 /// The key bits of a register.
 pub const fn key_of(register: Field) -> Subfield {

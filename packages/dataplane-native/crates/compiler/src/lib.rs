@@ -14,6 +14,7 @@ mod compiler;
 pub mod cookie;
 mod diff;
 mod emit;
+mod few;
 pub mod fields;
 mod flow_set;
 pub mod interp;

@@ -9,7 +9,7 @@ pub const ANTI_SPOOF: u8 = 10;
 pub const ANTI_SPOOF_IPV6: u8 = 11;
 pub const SERVICES: u8 = 20;
 pub const ND_TARGET: u8 = 21;
-pub const ND_ANSWER: u8 = 22;
+pub const ANSWER: u8 = 22;
 pub const ND_REPLY: u8 = 23;
 pub const L2: u8 = 30;
 pub const TUNNEL_IN: u8 = 40;
@@ -61,8 +61,8 @@ pub const TABLES: &[Table] = &[
         miss: Miss::Goto(L2),
     },
     Table {
-        number: ND_ANSWER,
-        name: "nd-answer",
+        number: ANSWER,
+        name: "answer",
         miss: Miss::Drop,
     },
     Table {
@@ -135,9 +135,9 @@ pub mod priority {
     pub const SERVICE_ANSWER: u16 = 200;
     pub const SERVICE_GATEWAY: u16 = 100;
     pub const SERVICE_METER: u16 = 50;
-    /// 22: what the engine answers before what flows answer.
-    pub const ND_SERVICE: u16 = 200;
-    pub const ND_FLOWS: u16 = 100;
+    /// 22, 23: what the engine answers before what flows answer.
+    pub const ANSWER_SERVICE: u16 = 200;
+    pub const ANSWER_FLOWS: u16 = 100;
 
     /// 30, 40, 41, 42: MACs of ports; MACs of addresses that moved; broadcast and multicast; the rest.
     pub const UNICAST: u16 = 300;

@@ -2,12 +2,15 @@
 //! It compiles nothing. `Compiler::apply` writes it; stages read it, and what they read is recorded.
 
 use std::cell::RefCell;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use weft_instructions::v1::EncapType;
 
+use crate::few::Few;
 use crate::fields::Mac;
 use crate::key::Key;
 use crate::model::{AddressOwner, Body, FloodPeer, Location, Network, Port, Tunnel};
@@ -36,11 +39,11 @@ pub struct Row {
 #[derive(Debug, Default)]
 pub struct Tables {
     rows: BTreeMap<Key, Row>,
-    ports_of: BTreeMap<u32, BTreeSet<u32>>,
-    owners_of_mac: BTreeMap<(u32, Mac), BTreeSet<IpAddr>>,
-    owners_of_ip: HashMap<(u32, IpAddr), BTreeSet<Key>>,
-    ports_by_id: HashMap<Arc<str>, BTreeSet<u32>>,
-    vifs_by_ofport: HashMap<u32, BTreeSet<Arc<str>>>,
+    ports_of: HashMap<u32, Few<u32>>,
+    owners_of_mac: HashMap<(u32, Mac), Few<IpAddr>>,
+    owners_of_ip: HashMap<(u32, IpAddr), Few<Key>>,
+    ports_by_id: HashMap<Arc<str>, Few<u32>>,
+    vifs_by_ofport: HashMap<u32, Few<Arc<str>>>,
 }
 
 impl Tables {
@@ -71,18 +74,8 @@ impl Tables {
     fn index(&mut self, key: &Key, row: &Row, add: bool, touched: &mut Vec<Dep>) {
         match (&row.body, key) {
             (Ok(Body::Port(port)), _) => {
-                toggle(
-                    self.ports_of.entry(port.network).or_default(),
-                    &port.key,
-                    add,
-                );
-                self.ports_of.retain_used(&port.network);
-                toggle(
-                    self.ports_by_id.entry(port.id.clone()).or_default(),
-                    &port.key,
-                    add,
-                );
-                self.ports_by_id.retain_used(&port.id);
+                toggle(&mut self.ports_of, port.network, &port.key, add);
+                toggle(&mut self.ports_by_id, port.id.clone(), &port.key, add);
                 self.index_ips(port.network, &port.ips, key, add);
                 touched.push(Dep::PortsOf(port.network));
             }
@@ -91,14 +84,12 @@ impl Tables {
             }
             (Ok(Body::Address(owner)), _) => {
                 let group = (owner.network, owner.mac);
-                toggle(self.owners_of_mac.entry(group).or_default(), &owner.ip, add);
-                self.owners_of_mac.retain_used(&group);
+                toggle(&mut self.owners_of_mac, group, &owner.ip, add);
                 self.index_ips(owner.network, &[owner.ip], key, add);
                 touched.push(Dep::OwnersOfMac(owner.network, owner.mac));
             }
             (Ok(Body::Vif { ofport }), Key::Vif(id)) => {
-                toggle(self.vifs_by_ofport.entry(*ofport).or_default(), id, add);
-                self.vifs_by_ofport.retain_used(ofport);
+                toggle(&mut self.vifs_by_ofport, *ofport, id, add);
             }
             (Ok(Body::FloodPeer(_)), Key::Flood(network, _)) => {
                 touched.push(Dep::FloodOf(*network));
@@ -109,12 +100,7 @@ impl Tables {
 
     fn index_ips(&mut self, network: u32, ips: &[IpAddr], key: &Key, add: bool) {
         for ip in ips {
-            toggle(
-                self.owners_of_ip.entry((network, *ip)).or_default(),
-                key,
-                add,
-            );
-            self.owners_of_ip.retain_used(&(network, *ip));
+            toggle(&mut self.owners_of_ip, (network, *ip), key, add);
         }
     }
 
@@ -159,8 +145,14 @@ impl Tables {
 
     /// The ports whose VIF is this port of the switch, lowest port key first.
     pub fn ports_at(&self, ofport: u32) -> impl Iterator<Item = &Port> {
-        let ids = self.vifs_by_ofport.get(&ofport).into_iter().flatten();
-        let keys = ids.filter_map(|id| self.ports_by_id.get(id)).flatten();
+        let ids = self
+            .vifs_by_ofport
+            .get(&ofport)
+            .into_iter()
+            .flat_map(Few::iter);
+        let keys = ids
+            .filter_map(|id| self.ports_by_id.get(id))
+            .flat_map(Few::iter);
         keys.copied()
             .collect::<BTreeSet<u32>>()
             .into_iter()
@@ -169,7 +161,10 @@ impl Tables {
 
     /// The local ports, locations and address owner that have this address, in the order in which they win it.
     pub fn owners_of(&self, network: u32, ip: IpAddr) -> impl Iterator<Item = &Key> {
-        self.owners_of_ip.get(&(network, ip)).into_iter().flatten()
+        self.owners_of_ip
+            .get(&(network, ip))
+            .into_iter()
+            .flat_map(Few::iter)
     }
 
     /// The keys of all instructions about a port: its own, its location, the addresses that it owns.
@@ -192,32 +187,22 @@ impl Tables {
     }
 }
 
-fn toggle<T: Ord + Clone>(set: &mut BTreeSet<T>, member: &T, add: bool) {
-    if add {
-        set.insert(member.clone());
-    } else {
-        set.remove(member);
-    }
-}
-
-/// Removes an index entry that has become empty.
-trait RetainUsed<K> {
-    fn retain_used(&mut self, key: &K);
-}
-
-impl<K: Ord, T> RetainUsed<K> for BTreeMap<K, BTreeSet<T>> {
-    fn retain_used(&mut self, key: &K) {
-        if self.get(key).is_some_and(BTreeSet::is_empty) {
-            self.remove(key);
+/// Adds or removes a member of a group; empty groups go.
+fn toggle<K: Hash + Eq, T: Ord + Clone>(
+    index: &mut HashMap<K, Few<T>>,
+    group: K,
+    member: &T,
+    add: bool,
+) {
+    match index.entry(group) {
+        Entry::Occupied(mut entry) if !add => {
+            entry.get_mut().remove(member);
+            if entry.get().is_empty() {
+                entry.remove();
+            }
         }
-    }
-}
-
-impl<K: std::hash::Hash + Eq, T> RetainUsed<K> for HashMap<K, BTreeSet<T>> {
-    fn retain_used(&mut self, key: &K) {
-        if self.get(key).is_some_and(BTreeSet::is_empty) {
-            self.remove(key);
-        }
+        entry if add => entry.or_default().insert(member),
+        _ => {}
     }
 }
 
@@ -298,7 +283,12 @@ impl<'a> Reader<'a> {
     /// The local ports of a network, by key.
     pub fn ports_of(&self, network: u32) -> impl Iterator<Item = &'a Port> {
         self.read(Dep::PortsOf(network));
-        let keys = self.tables.ports_of.get(&network).into_iter().flatten();
+        let keys = self
+            .tables
+            .ports_of
+            .get(&network)
+            .into_iter()
+            .flat_map(Few::iter);
         keys.filter_map(|key| self.port(*key))
     }
 
@@ -321,7 +311,8 @@ impl<'a> Reader<'a> {
         self.tables
             .owners_of_mac
             .get(&(network, mac))?
-            .first()
+            .iter()
+            .next()
             .copied()
     }
 

@@ -57,6 +57,7 @@ pub fn pipeline() -> Output {
         );
     }
     anti_spoof::guards(&mut emit);
+    arp::rewrite(&mut emit);
     nd::rewrite(&mut emit);
     emit.finish()
 }

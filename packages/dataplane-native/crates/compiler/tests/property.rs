@@ -1,6 +1,12 @@
 //! The result depends on the instructions held and on nothing else: random histories, split, squashed,
 //! reordered and with repetitions, end with what one batch of the last state gives; and the deltas on the
 //! way, played into a model of a switch, give the same flows, groups and meters.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at what it did not expect"
+)]
 
 mod common;
 

@@ -1,11 +1,18 @@
 //! Open vSwitch itself judges our flows: it takes them all, and on random packets its `ofproto/trace` looks
 //! up the same flows, sends to the same ports and ends with the same packet as our interpreter.
 //! Runs its own ovsdb-server and ovs-vswitchd with dummy ports in a folder of its own.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at what it did not expect"
+)]
 
 mod common;
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use common::world::{Dice, WORLD, packet};
 use weft_compiler::Compiler;
@@ -28,8 +35,9 @@ impl Drop for Ovs {
 }
 
 impl Ovs {
-    fn start() -> Self {
-        let folder = std::env::temp_dir().join(format!("weft-compiler-{}", std::process::id()));
+    fn start(name: &str) -> Self {
+        let folder =
+            std::env::temp_dir().join(format!("weft-compiler-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let mut ovs = Ovs {
             folder,
@@ -65,7 +73,8 @@ impl Ovs {
             "protocols=OpenFlow15",
         ]);
         for ofport in [1, 2, 3, 4, 5, 6, 7, 50, 51] {
-            ovs.port(ofport, &["type=dummy"]);
+            let sent = format!("options:tx_pcap={}", ovs.path(&format!("d{ofport}.pcap")));
+            ovs.port(ofport, &["type=dummy", &sent]);
         }
         for (ofport, kind) in [(100, "geneve"), (101, "vxlan"), (102, "gre")] {
             let kind = format!("type={kind}");
@@ -275,7 +284,7 @@ fn check_last(ours: &Trace, theirs: &str, context: &str) {
 
 #[test]
 fn the_interpreter_agrees_with_open_vswitch() {
-    let ovs = Ovs::start();
+    let ovs = Ovs::start("trace");
     let mut compiler = Compiler::new();
     compiler.apply(&common::batch(WORLD));
     assert_eq!(compiler.failures().len(), 0, "{:?}", compiler.failures());
@@ -323,5 +332,108 @@ fn the_interpreter_agrees_with_open_vswitch() {
         missed.len() * 4 < all.len(),
         "of {} never met: {missed:#?}",
         all.len()
+    );
+}
+
+/// The frames that a dummy port sent, once there are any: bytes after the pcap headers (24, then 16 a frame).
+fn sent(ovs: &Ovs, ofport: u32) -> Vec<Vec<u8>> {
+    let file = ovs.path(&format!("d{ofport}.pcap"));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let bytes = std::fs::read(&file).unwrap_or_default();
+        let mut frames = Vec::new();
+        let mut rest = bytes.get(24..).unwrap_or_default();
+        while let Some(length) = rest.get(8..12) {
+            let length = u32::from_ne_bytes(length.try_into().expect("four bytes")) as usize;
+            let Some(frame) = rest.get(16..16 + length) else {
+                break;
+            };
+            frames.push(frame.to_vec());
+            rest = &rest[16 + length..];
+        }
+        if !frames.is_empty() {
+            return frames;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "nothing came out of port {ofport}"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The checksum of ICMP for IPv6 over a whole frame: 0 when the one inside is right.
+fn checksum(frame: &[u8]) -> u16 {
+    let words = frame[22..]
+        .chunks(2)
+        .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])));
+    let mut sum = words.sum::<u32>() + u32::from(frame[19]) + 58;
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !u16::try_from(sum).expect("folded")
+}
+
+fn frame(parts: &[&[u8]]) -> Vec<u8> {
+    parts.concat()
+}
+
+#[test]
+fn answers_are_right_on_the_wire() {
+    let ovs = Ovs::start("wire");
+    let mut compiler = Compiler::new();
+    compiler.apply(&common::batch(WORLD));
+    ovs.install(&compiler);
+    let receive = |ofport: u32, packet: &[u8]| {
+        let hex: String = packet.iter().map(|byte| format!("{byte:02x}")).collect();
+        let control = ovs.path("ovs-vswitchd.ctl");
+        let port = format!("d{ofport}");
+        ovs.run(
+            "ovs-appctl",
+            &["-t", &control, "netdev-dummy/receive", &port, &hex],
+        );
+    };
+    let (own, peer) = (
+        common::mac("02:00:00:00:00:01"),
+        common::mac("02:00:00:00:00:03"),
+    );
+    let (ip, target) = (common::ip("10.0.0.2"), common::ip("10.0.0.4"));
+
+    let head = [8, 6, 0, 1, 8, 0, 6, 4, 0];
+    receive(
+        1,
+        &frame(&[&[0xff; 6], &own, &head, &[1], &own, &ip, &[0; 6], &target]),
+    );
+    let answer = frame(&[&own, &peer, &head, &[2], &peer, &target, &own, &ip]);
+    let answers = sent(&ovs, 1);
+    assert_eq!(answers[0][..42], answer);
+
+    let (ip, target) = (common::ip("fd00::2"), common::ip("fd00::4"));
+    let group = common::ip("ff02::1:ff00:4");
+    let ipv6 = [0x86, 0xdd, 0x60, 0, 0, 0, 0, 32, 58, 255];
+    let mut asks = frame(&[&[0x33, 0x33, 0xff, 0, 0, 4], &own, &ipv6, &ip, &group]);
+    asks.extend(frame(&[
+        &[135, 0, 0, 0, 0, 0, 0, 0],
+        &target,
+        &[1, 1],
+        &own,
+    ]));
+    let sum = checksum(&asks).to_be_bytes();
+    asks[56..58].copy_from_slice(&sum);
+    std::fs::remove_file(ovs.path("d1.pcap")).expect("the frames so far");
+    let port = ["set", "interface", "d1"];
+    let fresh = format!("options:tx_pcap={}", ovs.path("d1.pcap"));
+    ovs.vsctl(&[port.as_slice(), &["options:tx_pcap=/dev/null"]].concat());
+    ovs.vsctl(&[port.as_slice(), &[fresh.as_str()]].concat());
+    receive(1, &asks);
+    let answers = sent(&ovs, 1);
+    let says = &answers[0];
+    assert_eq!(checksum(says), 0, "the checksum adds up");
+    let expected = frame(&[&own, &peer, &ipv6, &target, &ip]);
+    assert_eq!(says[..54], expected);
+    assert_eq!(says[54], 136);
+    assert_eq!(
+        says[58..86],
+        frame(&[&[0x60, 0, 0, 0], &target, &[2, 1], &peer])
     );
 }

@@ -1,7 +1,14 @@
 //! How much comes out and how long it takes: the figures that bound a chassis.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at what it did not expect"
+)]
 
 mod common;
 
+use std::fmt::Write as _;
 use std::time::Instant;
 
 use weft_compiler::Compiler;
@@ -21,25 +28,31 @@ fn world(networks: u32, local: u32, remote: u32) -> String {
         format!("mac=02:00:00:{a:02x}:{b:02x}:{c:02x} ips=10.{network}.{b}.{c}")
     };
     for network in 1..=networks {
-        text += &format!(
-            "network/{network}/config id=n{network} encap=geneve gateways=10.{network}.255.254 gateway_mac=02:ff:00:00:00:01\n"
+        let _ = writeln!(
+            text,
+            "network/{network}/config id=n{network} encap=geneve gateways=10.{network}.255.254 gateway_mac=02:ff:00:00:00:01"
         );
         for chassis in 2..=(1 + (remote / networks).clamp(1, 100)) {
-            text += &format!("network/{network}/flood/{chassis} vtep=172.31.1.{chassis}\n");
+            let _ = writeln!(
+                text,
+                "network/{network}/flood/{chassis} vtep=172.31.1.{chassis}"
+            );
         }
     }
     for key in 1..=local {
         let network = 1 + key % networks;
-        text += &format!(
-            "chassis/c1/port/{key} id=p{key} network={network} {}\n",
+        let _ = writeln!(
+            text,
+            "chassis/c1/port/{key} id=p{key} network={network} {}",
             line(key, network)
         );
-        text += &format!("local/vif/p{key} ofport={key}\n");
+        let _ = writeln!(text, "local/vif/p{key} ofport={key}");
     }
     for key in local + 1..=local + remote {
         let (network, chassis) = (1 + key % networks, 2 + key % 100);
-        text += &format!(
-            "network/{network}/location/{key} chassis={chassis} vtep=172.31.1.{chassis} {}\n",
+        let _ = writeln!(
+            text,
+            "network/{network}/location/{key} chassis={chassis} vtep=172.31.1.{chassis} {}",
             line(key, network)
         );
     }

@@ -10,10 +10,10 @@ pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// Shortest pause between two attempts to connect.
 pub(crate) const RECONNECT_MIN: Duration = Duration::from_millis(50);
-/// Packet-outs beyond this many unsent bytes are dropped: guests cannot make the engine hoard.
+/// Packet-outs and echo replies beyond this many unsent bytes are dropped: nobody can make the engine hoard.
 pub(crate) const MAX_UNSENT_SERVICE_BYTES: usize = 1 << 20;
 /// Flows read back from the switch before the engine gives up on it.
-pub(crate) const MAX_READ_FLOWS: usize = 4_000_000;
+pub(crate) const MAX_READ_FLOWS: usize = 2_000_000;
 /// Groups or meters read back from the switch before the engine gives up on it.
 pub(crate) const MAX_READ_OBJECTS: usize = 1_000_000;
 /// Attempts to send one bundle without the objects that it failed for; then its messages go one by one.

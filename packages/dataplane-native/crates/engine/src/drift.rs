@@ -2,6 +2,7 @@
 //! the suspicions and the pace of repairs; what is wrong goes to `dirty` and is installed as usual.
 //! Called by the worker.
 
+use crate::config::MAX_READ_FLOWS;
 use crate::error::Lost;
 use crate::event::Event;
 use crate::program::is_marked;
@@ -23,7 +24,7 @@ const METER_DELETED: u8 = 4;
 /// Suspicions since the last repair.
 #[derive(Debug, Default)]
 pub(crate) struct Drift {
-    /// Wanted flows that were changed or removed. Bounded by what is wanted.
+    /// Wanted flows that were changed or removed, and unwanted ones under our mark.
     flows: HashSet<ById>,
     /// Groups or meters were touched too.
     objects: bool,
@@ -35,10 +36,10 @@ pub(crate) struct Drift {
 }
 
 impl Drift {
-    /// When there is something to repair.
-    pub(crate) fn due(&self) -> Option<Instant> {
+    /// When to repair, if there is something.
+    pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
         let pending = !self.flows.is_empty() || self.objects || self.everything;
-        pending.then(|| self.not_before.unwrap_or_else(Instant::now))
+        pending.then(|| self.not_before.map_or(now, |at| at.max(now)))
     }
 
     /// A repair was done: two that fight over a flow do so ever more slowly.
@@ -74,6 +75,10 @@ impl Worker {
                     self.drift.flows.insert(id);
                 }
             }
+            // Too many to remember: reading all of them back says no.
+            None if self.drift.flows.len() + self.leftovers.flows.len() > MAX_READ_FLOWS => {
+                self.drift.everything = true;
+            }
             None if marked && self.prune_allowed => {
                 self.drift.flows.insert(id);
             }
@@ -86,7 +91,6 @@ impl Worker {
     }
 
     fn flow_went(&mut self, flow: Flow, reason: u8) {
-        eprintln!("WENT {flow} {reason}");
         let id = ById(Arc::new(flow));
         if self.program.flow(&id).is_some() {
             self.drift.flows.insert(id);
@@ -99,7 +103,7 @@ impl Worker {
     /// Puts right what is suspected, unless the last repair is too recent. Nothing is dirty before.
     pub(crate) fn repair(&mut self) -> Result<(), Lost> {
         let now = Instant::now();
-        if self.drift.due().is_none_or(|due| due > now) {
+        if self.drift.due(now).is_none_or(|due| due > now) {
             return Ok(());
         }
         let flows = std::mem::take(&mut self.drift.flows);
@@ -161,8 +165,11 @@ mod tests {
     #[test]
     fn nothing_is_due_without_a_suspicion() {
         let mut drift = Drift::default();
-        assert_eq!(drift.due(), None);
+        let now = Instant::now();
+        assert_eq!(drift.due(now), None);
         drift.objects = true;
-        assert!(drift.due().is_some());
+        assert_eq!(drift.due(now), Some(now));
+        drift.repaired(now);
+        assert_eq!(drift.due(now), Some(now + PAUSE_MIN));
     }
 }

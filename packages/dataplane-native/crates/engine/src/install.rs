@@ -142,7 +142,12 @@ impl Worker {
     /// An object that the switch refuses: its instruction fails closed; without one, or when that did not
     /// help, the object alone is left out.
     fn give_up(&mut self, item: &Item, error: &str, up: bool, refused: &mut BTreeSet<String>) {
-        if up && !self.program.wants(item) {
+        if !up {
+            // What the switch cannot even read it does not hold.
+            self.stats.stray_errors += 1;
+            return;
+        }
+        if !self.program.wants(item) {
             return; // Its instruction went with an earlier error.
         }
         let reason = format!("Open vSwitch refuses {}: {error}", self.describe(item));
@@ -234,9 +239,12 @@ impl Worker {
         let program = &self.program;
         match item {
             Item::Flow(id) => {
-                let (command, flow): (_, &Flow) = match program.flow(id) {
-                    Some(flow) => (FlowModCommand::Add, flow),
-                    None => (FlowModCommand::DeleteStrict, &id.0),
+                let gone;
+                let (command, flow): (_, &Flow) = if let Some(flow) = program.flow(id) {
+                    (FlowModCommand::Add, flow)
+                } else {
+                    gone = identity(&id.0);
+                    (FlowModCommand::DeleteStrict, &gone)
                 };
                 self.link.push(|out| match envelope {
                     Envelope::Bundle(bundle) => {
@@ -288,4 +296,10 @@ impl Worker {
         };
         self.link.push(|out| encode(out, xid, &message))
     }
+}
+
+/// Just what names a flow: a delete needs no more.
+fn identity(flow: &Flow) -> Flow {
+    let (table, priority, matching) = (flow.table, flow.priority, flow.matching.clone());
+    Flow { table, priority, matching, ..Flow::default() }
 }

@@ -8,7 +8,7 @@
 //!        +----------------------------------+
 //! ```
 
-use crate::config::{ANSWER_TIMEOUT, Options};
+use crate::config::{ANSWER_TIMEOUT, MAX_UNSENT_SERVICE_BYTES, Options};
 use crate::drift::Drift;
 use crate::error::Lost;
 use crate::event::{Completed, Event, Failure, PortFlow, Sink, Stats};
@@ -125,7 +125,8 @@ impl Worker {
             if !self.dirty.is_empty() {
                 continue;
             }
-            let deadline = self.drift.due().map_or(self.next_check, |due| due.min(self.next_check));
+            let due = self.drift.due(Instant::now());
+            let deadline = due.map_or(self.next_check, |due| due.min(self.next_check));
             if let Incoming::Message { xid, message } = self.link.next(deadline)? {
                 self.unsolicited(xid, message);
             }
@@ -202,7 +203,8 @@ impl Worker {
     /// Takes what the switch says of its own accord, at any time.
     pub(crate) fn unsolicited(&mut self, xid: u32, message: Message) {
         match message {
-            Message::EchoRequest(bytes) => {
+            // A peer that asks without reading gets no more answers.
+            Message::EchoRequest(bytes) if self.link.unsent() < MAX_UNSENT_SERVICE_BYTES => {
                 let reply = Message::EchoReply(bytes);
                 // An echo is shorter than any limit, so encoding cannot fail.
                 let _ = self.link.push(|out| weft_openflow::encode(out, xid, &reply));

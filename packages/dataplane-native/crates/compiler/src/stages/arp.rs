@@ -1,4 +1,4 @@
-//! ARP answers for every known address. Table 20.
+//! ARP answers for every known address. Table 20 says whose MAC, table 22 turns the request round.
 //! It answers requests only; announcements of a port itself go on to the flood, so that peers learn.
 //! Called for local ports, locations, address owners and the gateways of networks.
 
@@ -9,8 +9,8 @@ use weft_openflow::{Action, Field, Match, Subfield, port};
 use super::{ETH_ARP, in_network};
 use crate::cookie::Rule;
 use crate::emit::Emit;
-use crate::fields::{INGRESS, Mac};
-use crate::pipeline::{L2, SERVICES, priority};
+use crate::fields::{ANSWER_MAC, INGRESS, Mac, SWAP};
+use crate::pipeline::{ANSWER, L2, SERVICES, priority};
 
 const REQUEST: u16 = 1;
 const REPLY: u16 = 2;
@@ -22,8 +22,8 @@ pub fn answer(emit: &mut Emit, network: u32, ip: Ipv4Addr, mac: Mac) {
         at,
         Rule::ArpAnswer,
         request(network, ip),
-        reply(ip, mac),
-        None,
+        says(mac),
+        Some(ANSWER),
     );
 }
 
@@ -60,8 +60,12 @@ pub fn gateway(emit: &mut Emit, network: u32, ip: Ipv4Addr, mac: Mac) {
     for sender in [Ipv4Addr::UNSPECIFIED, ip] {
         let matching = request(network, ip).set(Field::ArpSpa, sender);
         let at = (SERVICES, priority::SERVICE_GATEWAY);
-        emit.flow(at, Rule::ArpGateway, matching, reply(ip, mac), None);
+        emit.flow(at, Rule::ArpGateway, matching, says(mac), Some(ANSWER));
     }
+}
+
+fn says(mac: Mac) -> Vec<Action> {
+    vec![Action::set(ANSWER_MAC.field, mac)]
 }
 
 fn request(network: u32, ip: Ipv4Addr) -> Match {
@@ -69,16 +73,28 @@ fn request(network: u32, ip: Ipv4Addr) -> Match {
     arp.set(Field::ArpOp, REQUEST).set(Field::ArpTpa, ip)
 }
 
-fn reply(ip: Ipv4Addr, mac: Mac) -> Vec<Action> {
+/// The flow that turns a request into the answer: once in the pipeline.
+pub fn rewrite(emit: &mut Emit) {
     let copy = |from, to| Action::copy(Subfield::whole(from), Subfield::whole(to));
-    vec![
+    let actions = vec![
         copy(Field::EthSrc, Field::EthDst),
-        Action::set(Field::EthSrc, mac),
+        Action::copy(ANSWER_MAC, Field::EthSrc),
         Action::set(Field::ArpOp, REPLY),
         copy(Field::ArpSha, Field::ArpTha),
-        Action::set(Field::ArpSha, mac),
+        Action::copy(ANSWER_MAC, Field::ArpSha),
+        copy(Field::ArpTpa, SWAP),
         copy(Field::ArpSpa, Field::ArpTpa),
-        Action::set(Field::ArpSpa, ip),
+        copy(SWAP, Field::ArpSpa),
         Action::output(port::IN_PORT),
-    ]
+    ];
+    let requests = Match::new()
+        .set(Field::EthType, ETH_ARP)
+        .set(Field::ArpOp, REQUEST);
+    emit.flow(
+        (ANSWER, priority::ANSWER_FLOWS),
+        Rule::ArpAnswer,
+        requests,
+        actions,
+        None,
+    );
 }

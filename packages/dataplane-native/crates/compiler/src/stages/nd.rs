@@ -15,7 +15,7 @@ use crate::cookie::Rule;
 use crate::emit::Emit;
 use crate::fields::{ANSWER_MAC, INGRESS, Mac, meter_id};
 use crate::model::Port;
-use crate::pipeline::{L2, ND_ANSWER, ND_REPLY, ND_TARGET, SERVICES, priority};
+use crate::pipeline::{ANSWER, L2, ND_REPLY, ND_TARGET, SERVICES, priority};
 use crate::services::Service;
 
 /// Solicited and override (RFC 4861 4.4).
@@ -32,7 +32,7 @@ pub fn rewrite(emit: &mut Emit) {
             ..Controller::default()
         })]
     };
-    let at = (ND_ANSWER, priority::ND_SERVICE);
+    let at = (ANSWER, priority::ANSWER_SERVICE);
     emit.flow(
         at,
         Rule::NdService,
@@ -42,7 +42,7 @@ pub fn rewrite(emit: &mut Emit) {
     );
     let dad = asks().set(Field::Ipv6Src, Ipv6Addr::UNSPECIFIED);
     emit.flow(
-        (ND_ANSWER, priority::ND_SERVICE + 1),
+        (ANSWER, priority::ANSWER_SERVICE + 1),
         Rule::NdService,
         dad,
         service(),
@@ -61,7 +61,7 @@ pub fn rewrite(emit: &mut Emit) {
         Action::resubmit(ND_REPLY),
     ];
     emit.flow(
-        (ND_ANSWER, priority::ND_FLOWS),
+        (ANSWER, priority::ANSWER_FLOWS),
         Rule::NdAnswer,
         asks(),
         actions,
@@ -73,7 +73,7 @@ pub fn rewrite(emit: &mut Emit) {
         Action::output(port::IN_PORT),
     ];
     emit.flow(
-        (ND_REPLY, priority::ND_FLOWS),
+        (ND_REPLY, priority::ANSWER_FLOWS),
         Rule::NdAnswer,
         says,
         actions,
@@ -106,7 +106,7 @@ pub fn answer(emit: &mut Emit, network: u32, ip: Ipv6Addr, mac: Mac) {
     let at = (ND_TARGET, priority::SERVICE_ANSWER);
     let actions = vec![Action::set(ANSWER_MAC.field, mac)];
     let asks = icmp6(in_network(network), NEIGHBOUR_SOLICITATION).set(Field::NdTarget, ip);
-    emit.flow(at, Rule::NdTarget, asks, actions, Some(ND_ANSWER));
+    emit.flow(at, Rule::NdTarget, asks, actions, Some(ANSWER));
 }
 
 /// The port that has `ip` is not told that it is taken.
@@ -129,5 +129,5 @@ pub fn gateway(emit: &mut Emit, network: u32, ip: Ipv6Addr, mac: Mac) {
     let dad = asks.set(Field::Ipv6Src, Ipv6Addr::UNSPECIFIED);
     let at = (ND_TARGET, priority::SERVICE_GATEWAY);
     let actions = vec![Action::set(ANSWER_MAC.field, mac)];
-    emit.flow(at, Rule::NdGateway, dad, actions, Some(ND_ANSWER));
+    emit.flow(at, Rule::NdGateway, dad, actions, Some(ANSWER));
 }

@@ -3,7 +3,11 @@
 //!
 //! `@A..B <line>` stands for a line each with `{i}`, `{hi}` and `{lo}` (its bytes) replaced.
 #![allow(dead_code, reason = "each test file uses a part")]
-#![allow(clippy::expect_used, clippy::panic, reason = "test code outside of test functions")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test code outside of test functions"
+)]
 
 pub mod world;
 

@@ -70,7 +70,7 @@ impl Ovs {
         let child = Command::new("ovs-vswitchd")
             .arg(format!("unix:{}", self.dir.join("db.sock").display()))
             .arg(format!("--unixctl={}", self.dir.join("vs.ctl").display()))
-            .args(["--enable-dummy=system", "--disable-system", "-vvconn:file:dbg", "--log-file=/tmp/weft/engine/vs.log"])
+            .args(["--enable-dummy=system", "--disable-system"])
             .env("OVS_RUNDIR", &self.dir)
             .env("OVS_DBDIR", &self.dir)
             .stderr(log)
@@ -135,8 +135,10 @@ impl Ovs {
 
     pub fn meters(&self) -> String {
         let dump = self.ofctl("dump-meters", &[]);
-        // The first line carries a transaction id.
-        dump.lines().skip(1).collect::<Vec<_>>().join("\n")
+        // What comes before the first carries a transaction id.
+        let mut meters: Vec<&str> = dump.split("meter=").skip(1).map(str::trim).collect();
+        meters.sort_unstable();
+        meters.iter().map(|meter| format!("meter={meter}\n")).collect()
     }
 
     /// Reports of every change to flows from now on, as text.

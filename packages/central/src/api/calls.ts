@@ -1,0 +1,94 @@
+// What every call has in common: who asks, until when, how failures are answered and counted. Knows no service. The services wrap
+// their methods with it.
+
+import { status as Code } from "@grpc/grpc-js";
+import type { handleUnaryCall, ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
+import type { Logger } from "@weft/shared/logging.ts";
+import { isTlsCall, peerIdentity } from "@weft/shared/tls.ts";
+import { defaultDeadlineMs } from "./limits.ts";
+import { Refused, statusOf } from "./status.ts";
+
+export interface CallObserver {
+  /** A call ended. `code` is a name such as OK or NOT_FOUND. */
+  ended(method: string, code: string, seconds: number): void;
+}
+
+export interface CallContext {
+  /** For the history: `operator/<name>`, or `local` on plaintext. */
+  readonly actor: string;
+  /** Aborted when the caller is gone or its time is over. */
+  readonly signal: AbortSignal;
+}
+
+export interface CallTools {
+  readonly logger: Logger;
+  readonly observer: CallObserver;
+}
+
+export type Call = Pick<ServerUnaryCall<unknown, unknown>, "getAuthContext" | "getDeadline">;
+
+/** Who calls. A chassis speaks southbound only; a certificate without a name speaks for nobody. */
+export function actorOf(call: Pick<Call, "getAuthContext">): string {
+  if (!isTlsCall(call)) return "local";
+  const identity = peerIdentity(call);
+  if (identity?.kind === "operator") return `operator/${identity.name}`;
+  const who = identity === undefined ? "the certificate names nobody" : `chassis ${identity.name}`;
+  const wayOut = 'use a certificate of an operator ("weft pki issue operator NAME")';
+  throw new Refused(Code.PERMISSION_DENIED, `${who} may not use the northbound API: ${wayOut}`);
+}
+
+/** A unary method from an async function. `waitMs` is what its own wait adds to the default deadline. */
+export function unaryMethod<Request, Response>(
+  tools: CallTools,
+  name: string,
+  run: (request: Request, context: CallContext) => Promise<Response>,
+  waitMs: (request: Request) => number = () => 0,
+): handleUnaryCall<Request, Response> {
+  return (call, callback) => {
+    const startMs = performance.now();
+    const cancelled = new AbortController();
+    call.once("cancelled", () => cancelled.abort());
+    const timeout = AbortSignal.timeout(defaultDeadlineMs + waitMs(call.request));
+    const signal = AbortSignal.any([cancelled.signal, timeout]);
+    const finish = (code: Code): void => {
+      tools.observer.ended(name, Code[code] ?? String(code), (performance.now() - startMs) / 1000);
+    };
+    const fail = (error: unknown): void => {
+      const { status, isBug } = statusOf(error);
+      if (isBug) tools.logger.error({ err: error, method: name }, "a call failed");
+      finish(status.code);
+      callback(status);
+    };
+    const answer = async (): Promise<Response> =>
+      untilAborted(run(call.request, { actor: actorOf(call), signal }), signal);
+    void answer().then((response) => {
+      finish(Code.OK);
+      callback(null, response);
+    }, fail);
+  };
+}
+
+/** Ends a stream with the status of an error. */
+export function failStream(
+  tools: CallTools,
+  name: string,
+  call: ServerWritableStream<unknown, unknown>,
+  error: unknown,
+): void {
+  const { status, isBug } = statusOf(error);
+  if (isBug) tools.logger.error({ err: error, method: name }, "a stream failed");
+  call.emit("error", status);
+}
+
+/** Rejects when the signal is aborted first. */
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      const text = "the deadline passed or the caller left; a commit under way stands";
+      reject(new Refused(Code.DEADLINE_EXCEEDED, text));
+    };
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

@@ -1,0 +1,208 @@
+// A chassis without a switch, over a wire in memory: it stages frames until their end, keeps what they say, answers key requests
+// and reports ports. What reaches it and when is the test's choice. Test support; it shares no code with outbox and session.
+
+import {
+  AgentMessage,
+  CentralMessage,
+  type FrameChunk,
+  type Hello,
+  type Refusal,
+  Resume,
+  type ScopeDigest,
+  type Welcome,
+} from "@weft/shared/gen/weft/v1/southbound.ts";
+import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
+import {
+  digestAdd,
+  digestToBytes,
+  instructionHash,
+  SCHEMA_VERSION,
+  scopeOf,
+} from "@weft/shared/instruction-digest.ts";
+import type { Distributor, Incoming } from "./distributor.ts";
+
+export class FakeAgent {
+  readonly chassis: string;
+  /** Instructions held: key -> body in hex. */
+  readonly held = new Map<string, string>();
+  readonly frames: FrameChunk["end"][] = [];
+  readonly refusals: Refusal[] = [];
+  /** Port id -> generation; reported UP. */
+  readonly plugged = new Map<string, bigint>();
+  welcome: Welcome | undefined;
+  position: { storeId: string; epoch: bigint; sequence: bigint; revision: bigint } | undefined;
+  failed: { key: string; reason: string }[] = [];
+  /** Messages that the wire takes before it says stop. */
+  capacity = 4;
+  /** Acks are sent at once; else with ack(). */
+  autoAck = true;
+  inSync = false;
+  #distributor: Distributor;
+  #incoming: Incoming | undefined;
+  #inbox: Buffer[] = [];
+  #staged: FrameChunk[] = [];
+  #owedAcks: bigint[] = [];
+
+  constructor(distributor: Distributor, chassis: string) {
+    this.#distributor = distributor;
+    this.chassis = chassis;
+  }
+
+  get connected(): boolean {
+    return this.#incoming !== undefined;
+  }
+
+  /** Messages written and not yet delivered. */
+  get inbox(): number {
+    return this.#inbox.length;
+  }
+
+  async connect(over: Partial<Hello> = {}, identity = this.chassis): Promise<void> {
+    this.disconnect();
+    this.inSync = false;
+    this.welcome = undefined;
+    const inbox: Buffer[] = [];
+    this.#inbox = inbox;
+    const wire = {
+      write: (message: Buffer): boolean => {
+        inbox.push(message);
+        return inbox.length < this.capacity;
+      },
+      end: () => undefined,
+    };
+    this.#incoming = this.#distributor.accept(wire, () => identity);
+    await this.send({ $case: "hello", value: { ...this.#hello(), ...over } });
+  }
+
+  /** Central was replaced; the agent keeps what it holds. */
+  moveTo(distributor: Distributor): void {
+    this.disconnect();
+    this.#distributor = distributor;
+  }
+
+  disconnect(): void {
+    this.#incoming?.ended();
+    this.#incoming = undefined;
+    this.#inbox = [];
+    this.#staged = [];
+    this.#owedAcks = [];
+  }
+
+  async send(message: NonNullable<AgentMessage["message"]>): Promise<void> {
+    // Through bytes, as on a wire.
+    const decoded = AgentMessage.decode(AgentMessage.encode({ message }).finish()).message;
+    if (decoded !== undefined) await this.#incoming?.receive(decoded);
+  }
+
+  /** Takes up to `count` messages off the wire. */
+  async deliver(count = Number.MAX_SAFE_INTEGER): Promise<void> {
+    for (let left = count; left > 0 && this.#inbox.length > 0; left--) {
+      const [bytes] = this.#inbox.splice(0, 1);
+      const { message } = CentralMessage.decode(bytes ?? Buffer.alloc(0));
+      if (message !== undefined) await this.#receive(message);
+      if (this.#inbox.length === 0) this.#incoming?.session.drained();
+    }
+  }
+
+  /** Sends the oldest ack that is owed. */
+  async ack(): Promise<void> {
+    const sequence = this.#owedAcks.shift();
+    if (sequence === undefined) return;
+    const value = { sequence, failed: this.failed, failedTotal: 0, driftRepaired: 0n, flows: 7 };
+    await this.send({ $case: "ack", value });
+  }
+
+  async report(complete: boolean): Promise<void> {
+    const reports = [...this.plugged].map(([portId, generation]) => ({
+      portId,
+      generation,
+      state: PortState.UP,
+      reason: "",
+      mtuBytes: 0,
+    }));
+    await this.send({ $case: "portReports", value: { reports, complete } });
+  }
+
+  async #receive(message: NonNullable<CentralMessage["message"]>): Promise<void> {
+    switch (message.$case) {
+      case "welcome":
+        this.welcome = message.value;
+        this.inSync = message.value.resume === Resume.CONTINUE;
+        await this.report(true);
+        return;
+      case "chunk":
+        this.#staged.push(message.value);
+        if (message.value.end !== undefined) await this.#apply(message.value.end);
+        return;
+      case "scopeKeysRequest": {
+        const scopes = new Set(message.value.scopes);
+        const keys = [...this.held.keys()]
+          .filter((key) => scopes.has(scopeOf(key)))
+          .map((key) => ({ key, hash: digestToBytes(this.#hash(key)) }));
+        await this.send({ $case: "scopeKeys", value: { keys: keys.slice(0, 2), last: false } });
+        await this.send({ $case: "scopeKeys", value: { keys: keys.slice(2), last: true } });
+        return;
+      }
+      case "query":
+        await this.send({
+          $case: "queryReply",
+          value: { id: message.value.id, json: JSON.stringify(message.value.text), error: "" },
+        });
+        return;
+      case "refusal":
+        this.refusals.push(message.value);
+        this.#incoming = undefined;
+        return;
+    }
+  }
+
+  async #apply(end: NonNullable<FrameChunk["end"]>): Promise<void> {
+    const staged = this.#staged;
+    this.#staged = [];
+    for (const scope of staged.flatMap((chunk) => chunk.dropScopes)) {
+      for (const key of this.held.keys()) if (scopeOf(key) === scope) this.held.delete(key);
+    }
+    for (const key of staged.flatMap((chunk) => chunk.deletes)) this.held.delete(key);
+    for (const { key, body } of staged.flatMap((chunk) => chunk.upserts)) {
+      this.held.set(key, body.toString("hex"));
+    }
+    this.frames.push(end);
+    this.inSync ||= end.inSync;
+    this.position = {
+      storeId: this.welcome?.storeId ?? "",
+      epoch: this.welcome?.epoch ?? 0n,
+      sequence: end.sequence,
+      revision: end.revision,
+    };
+    this.#owedAcks.push(end.sequence);
+    if (this.autoAck) await this.ack();
+  }
+
+  #hash(key: string): bigint {
+    const body = Buffer.from(this.held.get(key) ?? "", "hex");
+    return instructionHash(this.position?.storeId ?? "", key, body);
+  }
+
+  #hello(): Hello {
+    const sums = new Map<string, bigint>();
+    for (const key of this.held.keys()) {
+      const scope = scopeOf(key);
+      sums.set(scope, digestAdd(sums.get(scope) ?? 0n, this.#hash(key)));
+    }
+    const scopes: ScopeDigest[] = [...sums].map(([scope, sum]) => ({
+      scope,
+      digest: digestToBytes(sum),
+    }));
+    return {
+      protocolVersion: 1,
+      chassis: this.chassis,
+      hostname: this.chassis,
+      agentVersion: "fake",
+      encaps: [],
+      physicalNetworks: [],
+      capabilities: [],
+      held: this.position && { ...this.position, scopes, instructions: this.held.size },
+      schemaVersion: SCHEMA_VERSION,
+    };
+  }
+}

@@ -1,0 +1,140 @@
+// The oracle of distribution: whatever the order and delay of changes, deliveries, acks, disconnects and restarts of central, an
+// agent that hears everything ends with what derivation says; and once in sync it only ever holds states that derivation was in:
+// some may be skipped, none is mixed.
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { FakeClock } from "../../../../test/fakes/clock.ts";
+import { history } from "../derive/history.fixture.ts";
+import type { RowEdit } from "../derive/memory-rows.ts";
+import type { FakeAgent } from "./agent.fixture.ts";
+import { settle, turn, World } from "./world.fixture.ts";
+
+const CHASSIS = ["chassis-0", "chassis-1", "chassis-2", "chassis-3"];
+const PORTS = ["port-0.0", "port-1.0", "port-2.0", "port-3.0", "port-4.0", "port-5.0", "port-0.1"];
+const at = fc.integer({ min: 0, max: CHASSIS.length - 1 });
+
+type Act =
+  | { act: "commit" }
+  | { act: "connect"; at: number }
+  | { act: "disconnect"; at: number }
+  | { act: "ack"; at: number }
+  | { act: "report"; at: number }
+  | { act: "deliver"; at: number; count: number }
+  | { act: "plug"; at: number; port: string; plugged: boolean }
+  | { act: "turn" }
+  | { act: "restart" };
+
+const acts: fc.Arbitrary<Act> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ act: fc.constant("commit" as const) }) },
+  { weight: 4, arbitrary: fc.record({ act: fc.constant("connect" as const), at }) },
+  { weight: 2, arbitrary: fc.record({ act: fc.constant("disconnect" as const), at }) },
+  { weight: 4, arbitrary: fc.record({ act: fc.constant("ack" as const), at }) },
+  { weight: 4, arbitrary: fc.record({ act: fc.constant("report" as const), at }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      act: fc.constant("deliver" as const),
+      at,
+      count: fc.integer({ min: 1, max: 5 }),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      act: fc.constant("plug" as const),
+      at,
+      port: fc.constantFrom(...PORTS),
+      plugged: fc.boolean(),
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ act: fc.constant("turn" as const) }) },
+  { weight: 1, arbitrary: fc.record({ act: fc.constant("restart" as const) }) },
+);
+
+/** All states that derivation went through, so that a mixed one is found. */
+class States {
+  readonly #seen = new Map<string, Set<string>>(CHASSIS.map((chassis) => [chassis, new Set()]));
+
+  watch(world: World): void {
+    const note = (): void => {
+      for (const [chassis, seen] of this.#seen) seen.add(text(world.expected(chassis)));
+    };
+    world.onPublish = note;
+    note();
+  }
+
+  check(agent: FakeAgent): void {
+    if (agent.inSync) expect(this.#seen.get(agent.chassis)).toContain(text(agent.held));
+  }
+}
+
+const text = (held: ReadonlyMap<string, string>): string => JSON.stringify([...held].sort());
+
+const durable = (edits: readonly RowEdit[]): RowEdit[] =>
+  edits.filter(({ table }) => table !== "binding" && table !== "claim" && table !== "liveness");
+
+test("random order, delay, disconnects and restarts end in what derivation says", async () => {
+  let resumed = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      history,
+      fc.array(acts, { minLength: 20, maxLength: 120, size: "max" }),
+      async (steps, script) => {
+        const clock = new FakeClock();
+        const queue = steps.map(durable);
+        let world = new World({ clock });
+        const states = new States();
+        states.watch(world);
+        const agents = CHASSIS.map((chassis) => world.agent(chassis));
+        for (const agent of agents) agent.autoAck = false;
+        world.commit(queue.shift() ?? []);
+        for (const step of script) {
+          const agent = "at" in step ? agents[step.at] : undefined;
+          if (step.act === "commit") world.commit(queue.shift() ?? []);
+          else if (step.act === "turn") await turn();
+          else if (step.act === "restart") {
+            world.close();
+            const { rows, revision, bindings } = world;
+            const epoch = BigInt(clock.nowMs()) + 2n;
+            clock.advance(1);
+            const checkpoint = bindings.snapshot();
+            rows.clearVolatile();
+            world = new World({ clock, rows, revision, epoch, checkpoint });
+            states.watch(world);
+            for (const one of agents) one.moveTo(world.distributor);
+          } else if (agent === undefined) continue;
+          else if (step.act === "connect") {
+            await agent.connect();
+          } else if (step.act === "disconnect") agent.disconnect();
+          else if (step.act === "ack") await agent.ack();
+          else if (step.act === "report") await agent.report(true);
+          else if (step.act === "plug" && step.plugged) agent.plugged.set(step.port, 0n);
+          else if (step.act === "plug") agent.plugged.delete(step.port);
+          else if (step.act === "deliver") {
+            await agent.deliver(step.count);
+            states.check(agent);
+          }
+        }
+        for (const agent of agents) {
+          if (!agent.connected) await agent.connect();
+        }
+        await settle(agents);
+        for (const agent of agents) await agent.report(true);
+        await settle(agents);
+        for (const agent of agents) {
+          expect(agent.refusals).toEqual([]);
+          expect(agent.inSync).toBe(true);
+          expect(agent.held).toEqual(world.expected(agent.chassis));
+          if (agent.welcome?.resume === 1) resumed += 1;
+          const status = world.distributor.chassisStatus(agent.chassis);
+          expect(status).toMatchObject({ pending: 0, realizedRevision: world.revision });
+        }
+        expect([...world.deriver.verify({ slice: 50 })].flat()).toEqual([]);
+        world.close();
+      },
+    ),
+    { numRuns: 150 },
+  );
+  // Both ways of resuming were walked.
+  expect(resumed).toBeGreaterThan(10);
+});

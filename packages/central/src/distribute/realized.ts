@@ -1,0 +1,141 @@
+// Which chassis a revision touched, and who waits for them. Bounded: so many revisions are remembered; of an older one every chassis
+// counts as touched. Pure but for the clock's timers. Owned by distributor.ts.
+
+import type { Clock } from "@weft/shared/clock.ts";
+
+export interface Failure {
+  readonly key: string;
+  readonly reason: string;
+}
+
+/** As Realization in northbound.proto. */
+export interface Realization {
+  readonly complete: boolean;
+  readonly realized: string[];
+  readonly failed: { readonly chassis: string; readonly failed: Failure[] }[];
+  /** Lease not alive, or no answer before the deadline. */
+  readonly unreachable: string[];
+}
+
+/** What the log needs to know of a chassis now. */
+export interface ChassisProgress {
+  readonly alive: boolean;
+  readonly realizedRevision: bigint;
+  readonly failed: readonly Failure[];
+}
+
+interface Touched {
+  readonly chassis: ReadonlySet<string>;
+  /** undefined = too many to remember: all failures of the chassis count. */
+  readonly keys: ReadonlySet<string> | undefined;
+}
+
+interface Waiter {
+  readonly revision: bigint;
+  /** Ends the wait when nothing is waited for any more, or with `force`. True = it ended. */
+  readonly settle: (force: boolean) => boolean;
+}
+
+const MAX_REVISIONS = 1024;
+const MAX_KEYS = 256;
+
+export class RealizedLog {
+  readonly #clock: Clock;
+  readonly #progress: (chassis: string) => ChassisProgress;
+  readonly #everybody: () => Iterable<string>;
+  readonly #touched = new Map<bigint, Touched>();
+  readonly #waiters = new Set<Waiter>();
+  #derived: bigint;
+  /** Every touched revision from here on is in the log. */
+  #from: bigint;
+
+  constructor(options: {
+    clock: Clock;
+    revision: bigint;
+    progress: (chassis: string) => ChassisProgress;
+    everybody: () => Iterable<string>;
+  }) {
+    this.#clock = options.clock;
+    this.#progress = options.progress;
+    this.#everybody = options.everybody;
+    this.#derived = options.revision;
+    this.#from = options.revision + 1n;
+  }
+
+  /** Highest revision derived. */
+  get derived(): bigint {
+    return this.#derived;
+  }
+
+  /** A new revision was derived and queued. */
+  add(revision: bigint, chassis: ReadonlySet<string>, keys: readonly string[]): void {
+    this.#derived = revision;
+    if (chassis.size === 0) return;
+    this.#touched.set(revision, {
+      chassis,
+      keys: keys.length > MAX_KEYS ? undefined : new Set(keys),
+    });
+    const oldest = this.#touched.keys().next().value;
+    if (this.#touched.size > MAX_REVISIONS && oldest !== undefined) {
+      this.#touched.delete(oldest);
+      this.#from = oldest + 1n;
+    }
+  }
+
+  /** Something moved: an ack, a stream, a lease. */
+  check(): void {
+    for (const waiter of this.#waiters) {
+      if (waiter.settle(false)) this.#waiters.delete(waiter);
+    }
+  }
+
+  wait(revision: bigint, timeoutMs: number): Promise<Realization> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.setTimer(timeoutMs, () => {
+        this.#waiters.delete(waiter);
+        waiter.settle(true);
+      });
+      const waiter: Waiter = {
+        revision,
+        settle: (force) => {
+          const answer = this.#judge(revision, force);
+          if (answer === undefined) return false;
+          timer.cancel();
+          resolve(answer);
+          return true;
+        },
+      };
+      if (!waiter.settle(false)) this.#waiters.add(waiter);
+    });
+  }
+
+  /** Ends all waits as if their deadline had passed. */
+  close(): void {
+    for (const waiter of this.#waiters) waiter.settle(true);
+    this.#waiters.clear();
+  }
+
+  /** undefined = somebody alive has still to answer. */
+  #judge(revision: bigint, force: boolean): Realization | undefined {
+    if (revision > this.#derived && !force) return undefined;
+    const touched = this.#touched.get(revision);
+    const chassis =
+      touched?.chassis ?? (revision < this.#from ? new Set(this.#everybody()) : new Set<string>());
+    const answer: Realization = { complete: true, realized: [], failed: [], unreachable: [] };
+    let complete = revision <= this.#derived;
+    for (const id of [...chassis].sort()) {
+      const { alive, realizedRevision, failed } = this.#progress(id);
+      const failures = failed.filter(({ key }) => touched?.keys?.has(key) ?? true);
+      if (realizedRevision >= revision) {
+        if (failures.length === 0) answer.realized.push(id);
+        else answer.failed.push({ chassis: id, failed: failures });
+      } else if (alive && !force) {
+        return undefined;
+      } else {
+        answer.unreachable.push(id);
+      }
+    }
+    complete &&= answer.failed.length === 0 && answer.unreachable.length === 0;
+    return { ...answer, complete };
+  }
+}
