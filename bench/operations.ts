@@ -47,14 +47,14 @@ export async function addSimulated(
   let deliveries = 0;
   let cpuUs = 0;
   for (const round of roundsOf(ports)) {
-    const before = await rig.fleet.counts();
+    const before = await rig.fleet.stats();
     const cpuBefore = await processCpuUs(rig.central.pid);
     const from = performance.now();
     for (const port of round) addsMs.push(await addUntilUp(rig, port));
     await settled(rig.fleet);
     cpuUs += (await processCpuUs(rig.central.pid)) - cpuBefore;
     cpuUs -= idleCpuUsPerMs * (performance.now() - from);
-    deliveries += (await rig.fleet.counts()).upserts - before.upserts;
+    deliveries += (await rig.fleet.stats()).deliveries - before.deliveries;
     await deleteAll(rig, round);
     await settled(rig.fleet);
     rig.say(`port_add_sim: ${addsMs.length} of ${ports.length}`);
@@ -161,11 +161,14 @@ export async function addRemote(
   return samples;
 }
 
-/** `count` samples from a list of operations, from its beginning again when it is shorter: rounds delete what they added. */
-export function repeated<T>(list: readonly T[], count: number): T[] {
-  return Array.from({ length: count }, (_, at) => list[at % list.length]).filter(
-    (item) => item !== undefined,
-  );
+/** `count` ports from a list of operations, from its beginning again when it is shorter: rounds delete what they added. */
+export function repeated(list: readonly WorkloadPort[], count: number): WorkloadPort[] {
+  return Array.from({ length: Math.ceil(count / list.length) }, () => list).flat().slice(0, count);
+}
+
+/** As repeated, with an id of its own for each: a simulated chassis never forgets a port that it plugged. */
+export function repeatedAnew(list: readonly WorkloadPort[], count: number): WorkloadPort[] {
+  return repeated(list, count).map((port, at) => ({ ...port, id: `${port.id}-${at}` }));
 }
 
 /** Nothing may come twice within a round: a round ends before a port would repeat. */
@@ -202,7 +205,7 @@ async function deleteAll(rig: Rig, ports: readonly WorkloadPort[]): Promise<void
 /** Waits until nothing has been delivered for a while. */
 async function settled(fleet: Fleet): Promise<void> {
   for (let last = -1; ; ) {
-    const { frames } = await fleet.counts();
+    const { frames } = await fleet.stats();
     if (frames === last) return;
     last = frames;
     await pause(100);

@@ -8,6 +8,70 @@ import { NativeUnavailableError } from "./errors.ts";
 /** What crates/binding exports, one member per `#[napi]` item. */
 export interface NativeBinding {
   engineVersion(): string;
+  Dataplane: {
+    open(options: NativeOptions, onEvent: (event: NativeEvent) => void): NativeDataplane;
+  };
+}
+
+/** `null`: the engine's default. */
+export interface NativeOptions {
+  mgmtSocket: string;
+  maxTickets: number | null;
+  maxQueuedBytes: number | null;
+  bundleFlows: number | null;
+  checkIntervalMs: number | null;
+  reconnectMaxMs: number | null;
+}
+
+export interface NativeDataplane {
+  submit(batch: Uint8Array): bigint;
+  allowPrune(): void;
+  portFlows(portKey: number): Promise<NativePortFlow[]>;
+  stats(): NativeStats;
+  close(): Promise<void>;
+}
+
+/** `kind` names the one member that is not `null`. */
+export interface NativeEvent {
+  kind: string;
+  completed: NativeCompleted | null;
+  connection: { connected: boolean; reason: string } | null;
+  drift: { repaired: number } | null;
+  claim: { portId: string; ip: number[]; mac: number[] } | null;
+}
+
+export interface NativeCompleted {
+  ticket: bigint;
+  failures: { key: string; reason: string }[];
+  flows: number;
+  groups: number;
+  meters: number;
+}
+
+export interface NativePortFlow {
+  key: string;
+  cookie: bigint;
+  text: string;
+}
+
+export interface NativeStats {
+  connected: boolean;
+  connects: number;
+  openTickets: number;
+  flows: number;
+  groups: number;
+  meters: number;
+  failing: number;
+  leftovers: number;
+  bundles: number;
+  messagesSent: number;
+  driftRepaired: number;
+  packetIns: number;
+  packetOuts: number;
+  packetInsDropped: number;
+  eventsDropped: number;
+  strayErrors: number;
+  lastReason: string;
 }
 
 const require = createRequire(import.meta.url);

@@ -113,10 +113,8 @@ export class Outbox {
       this.#note(frame.stem);
       if (frame.sequence <= sequence) continue;
       for (const key of frame.keys) this.#pending.add(key);
-      for (const scope of frame.dropScopes) {
-        this.#drops.add(scope);
-        if (this.#reader.scopes(this.chassis).has(scope)) this.gain(scope, frame.stem);
-      }
+      // Had the scope been gained again since, its keys are pending or in a later frame.
+      for (const scope of frame.dropScopes) this.#drops.add(scope);
     }
     this.#unacked = [];
     this.#acked = sequence;

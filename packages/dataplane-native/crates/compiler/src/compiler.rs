@@ -1,5 +1,6 @@
-//! `Compiler`: applies batches, runs the units that read what changed, and keeps what each of them wants.
-//! It knows no networking; units and stages do. The engine owns one and calls it from its thread.
+//! `Compiler`: applies batches, runs the units that read what changed, and keeps what each of them
+//! wants. It knows no networking; units and stages do. The engine owns one and calls it from its
+//! thread.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -93,8 +94,9 @@ impl Compiler {
         }
     }
 
-    /// Applies a batch as a whole: dropped scopes first, then deletes, then upserts; of several upserts of
-    /// one key the last counts. What cannot be decoded or compiled fails alone and has no flow.
+    /// Applies a batch as a whole: dropped scopes first, then deletes, then upserts; of several
+    /// upserts of one key the last counts. What cannot be decoded or compiled fails alone and has
+    /// no flow.
     pub fn apply(&mut self, batch: &EngineBatch) -> Delta {
         let mut changes: BTreeMap<Key, Option<Row>> = BTreeMap::new();
         if !batch.drop_scopes.is_empty() {
@@ -237,8 +239,8 @@ impl Compiler {
         }
     }
 
-    /// Decides whether a unit has its flows; answers who has to be looked at again because of it, and
-    /// whether a failure came, went or changed.
+    /// Decides whether a unit has its flows; answers who has to be looked at again because of it,
+    /// and whether a failure came, went or changed.
     fn settle(
         &mut self,
         key: &Key,
@@ -271,7 +273,8 @@ impl Compiler {
         (rivals, changed)
     }
 
-    /// Brings groups and meters up to date: what went first, since a number may go from unit to unit.
+    /// Brings groups and meters up to date: what went first, since a number may go from unit to
+    /// unit.
     fn renumber(
         &mut self,
         numbered: Numbered,
@@ -368,8 +371,8 @@ impl Compiler {
         }
     }
 
-    /// The flows that are there because of a port: as a local one, as one elsewhere, and for addresses
-    /// that it owns. Sorted by table and, within one, highest priority first.
+    /// The flows that are there because of a port: as a local one, as one elsewhere, and for
+    /// addresses that it owns. Sorted by table and, within one, highest priority first.
     pub fn flows_of_port(&self, port_key: u32) -> Vec<Arc<Flow>> {
         let keys = self.tables.keys_of_port(port_key);
         let units = keys.iter().filter_map(|key| self.units.get(key));
@@ -399,7 +402,8 @@ fn name_of<'a>(tables: &'a Tables, key: &Key) -> Option<&'a str> {
 
 fn conflict(tables: &Tables, winner: &Key, flow: &Flow) -> String {
     format!(
-        "{} already has the flow table={},priority={},{}: change the MAC, address or port of one of them",
+        "{} already has the flow table={},priority={},{}: \
+         change the MAC, address or port of one of them",
         name_of(tables, winner).unwrap_or("the pipeline"),
         flow.table,
         flow.priority,

@@ -1,5 +1,6 @@
 //! Cookies: from a flow back to the object and the rule that it stands for.
-//! It holds no flows. Written by the stages, read by `Compiler::explain` and the engine's ownership mask.
+//! It holds no flows. Written by the stages, read by `Compiler::explain` and the engine's ownership
+//! mask.
 //!
 //! ```text
 //! 63..56 mark 0x57 | 55..48 table | 47..44 object kind | 43..20 object key | 19..0 rule
@@ -106,7 +107,7 @@ rules! {
     ProviderOut = 64 "to the physical network";
     TunnelToPort = 65 "from a tunnel to the port";
     TunnelFlood = 66 "from a tunnel to all ports of the network here";
-    TunnelRelay = 67 "from a tunnel to all ports of the network here and to the chassis of this block";
+    TunnelRelay = 67 "from a tunnel to all ports of the network here and to this block";
     ProviderToPort = 68 "from the physical network to the port";
     Deliver = 69 "out of the port";
 }

@@ -1,5 +1,6 @@
 //! What a unit wants in the switch: collected by the stages, then owned by the unit.
-//! It gives every flow its cookie and keeps identities unique within the unit; it decides no conflict.
+//! It gives every flow its cookie and keeps identities unique within the unit; it decides no
+//! conflict.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! `Few`: a sorted set that is small as long as it has few members, as almost all of our indexes have.
-//! It is a container and knows nothing else. Used by `tables` and `compiler`.
+//! `Few`: a sorted set that is small as long as it has few members, as almost all of our indexes
+//! have. It is a container and knows nothing else. Used by `tables` and `compiler`.
 
 use std::collections::BTreeSet;
 

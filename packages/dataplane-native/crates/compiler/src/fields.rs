@@ -2,13 +2,13 @@
 //! It holds no flows. Used by every stage, by the interpreter and by what explains flows to people.
 //!
 //! ```text
-//! reg0 [0] from a tunnel  [1] from a provider network  [2] copy of unknown unicast      (the rest is zero)
+//! reg0 [0] from a tunnel  [1] from a provider network  [2] unknown unicast  (the rest is zero)
 //! reg1 [23:0] network key          [31:24] zero
 //! reg2 [23:0] ingress port key     [31:24] zero; 0 = not known (VXLAN, GRE, provider network)
 //! reg3 [23:0] egress key           [31:24] zero
 //! reg4 [23:0] sender's identity    [31:24] zero
-//! xreg3 (reg6, reg7) [47:0] MAC address that answers an ARP request or a neighbour solicitation; tables 20 to 23
-//! reg5 [31:0] the address that an ARP request asks for, while sender and target change places; table 22
+//! reg5 [31:0] the address that an ARP request asks for, while two change places; table 22
+//! xreg3 (reg6, reg7) [47:0] MAC address that answers ARP or ND; tables 20 to 23
 //! ```
 
 use weft_openflow::{Field, Subfield};
@@ -55,7 +55,8 @@ pub const fn key_of(register: Field) -> Subfield {
 /// The Geneve TLV as `tun_metadata0`: class 0xff57, type 0x81 (critical), 12 bytes.
 ///
 /// ```text
-/// 95..92 version=1 | 91..88 flags | 87..64 ingress key | 63..40 egress key | 39..16 identity | 15..0 reserved
+/// 95..92 version=1 | 91..88 flags | 87..64 ingress key | 63..40 egress key
+/// 39..16 sender's identity | 15..0 reserved
 /// ```
 pub mod tlv {
     use super::{Field, KEY_BITS, Subfield};
@@ -98,7 +99,8 @@ pub mod group_id {
     }
 }
 
-/// Ids of meters. Open vSwitch gives ports numbers below 0xff00, so both kinds fit below its limit on meter ids.
+/// Ids of meters. Open vSwitch gives ports numbers below 0xff00, so both kinds fit below its limit
+/// on meter ids.
 ///
 /// ```text
 /// 16 claims (1) or neighbour solicitations (0) | 15..0 ofport

@@ -1,9 +1,11 @@
 //! `FlowSet`: every flow that any unit wants, who wants it, and which unit has it.
-//! It knows no instructions beyond their keys' order. Used by `Compiler::apply`, iterated by the engine's resync.
+//! It knows no instructions beyond their keys' order. Used by `Compiler::apply`, iterated by the
+//! engine's resync.
 //!
-//! Two units may want the same (table, priority, match). A unit is *accepted* when none of its identities
-//! is wanted by an accepted unit with a lower key; only accepted units have flows. Acceptance looks only at
-//! lower keys, so it does not depend on history, and one pass in key order settles any change.
+//! Two units may want the same (table, priority, match). A unit is *accepted* when none of its
+//! identities is wanted by an accepted unit with a lower key; only accepted units have flows.
+//! Acceptance looks only at lower keys, so it does not depend on history, and one pass in key order
+//! settles any change.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
@@ -118,7 +120,8 @@ impl FlowSet {
         })
     }
 
-    /// Gives the unit its flows or takes them; answers the units with higher keys that want one of them.
+    /// Gives the unit its flows or takes them; answers the units with higher keys that want one of
+    /// them.
     pub(crate) fn accept(
         &mut self,
         unit: &Key,
@@ -161,7 +164,8 @@ impl FlowSet {
     }
 }
 
-/// At the end of a batch one unit at most has an identity; in between the one with the lowest key counts.
+/// At the end of a batch one unit at most has an identity; in between the one with the lowest key
+/// counts.
 fn has(claims: &SmallVec<[Claim; 1]>) -> Option<&Arc<Flow>> {
     claims
         .iter()

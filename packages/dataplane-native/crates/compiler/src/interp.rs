@@ -1,6 +1,7 @@
 //! A flow interpreter: runs a packet, as a set of fields, through our own flows and groups.
-//! It is an oracle for tests and for what-if questions, not a switch: meters let everything pass, conntrack is
-//! not there, and packets are fields, not bytes. The tests compare it with `ofproto/trace`.
+//! It is an oracle for tests and for what-if questions, not a switch: meters let everything pass,
+//! conntrack is not there, and packets are fields, not bytes. The tests compare it with
+//! `ofproto/trace`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

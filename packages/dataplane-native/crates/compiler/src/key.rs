@@ -1,7 +1,8 @@
-//! `Key`: an instruction key, parsed. Its order decides which of two units wins a flow that both want.
-//! It knows key texts only, no bodies. Used by `tables` and `units`.
+//! `Key`: an instruction key, parsed. Its order decides which of two units wins a flow that both
+//! want. It knows key texts only, no bodies. Used by `tables` and `units`.
 //!
-//! The chassis name in `chassis/<name>/...` is not part of the identity: an engine is only given its own.
+//! The chassis name in `chassis/<name>/...` is not part of the identity: an engine is only given
+//! its own.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,8 +27,8 @@ pub enum Key {
     Port(u32),
     /// `network/<network key>/location/<port key>`
     Location(u32, u32),
-    /// `network/<network key>/address/<ip in hex>`; after ports and locations, so that nobody can claim away a fixed
-    /// address.
+    /// `network/<network key>/address/<ip in hex>`; after ports and locations, so that nobody can
+    /// claim away a fixed address.
     Address(u32, IpAddr),
     /// `network/<network key>/flood/<chassis key>`
     Flood(u32, u32),

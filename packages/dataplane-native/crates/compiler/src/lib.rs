@@ -1,10 +1,10 @@
-//! The flow compiler: instructions in; flows, groups and meters out. Pure and deterministic: no sockets,
-//! no clocks, no random numbers, no threads. Called by the engine.
+//! The flow compiler: instructions in; flows, groups and meters out. Pure and deterministic: no
+//! sockets, no clocks, no random numbers, no threads. Called by the engine.
 //!
 //! ```text
-//! EngineBatch -> key, model (decode) -> tables -> units (through a tracking reader) -> stages -> emit
-//!                                                   |                                            |
-//!                                 readers of what changed run again          flow_set (who wins) -> diff -> Delta
+//! EngineBatch -> key, model (decode) -> tables -> units (tracking reader) -> stages -> emit
+//!                                         |         ^                                  |
+//!                        readers of what changed run again   flow_set (who wins) -> diff -> Delta
 //! ```
 //!
 //! Invariant: the result depends on the instructions held, never on the order in which they came.
@@ -30,3 +30,13 @@ pub use compiler::{Compiler, Explanation};
 pub use diff::{Changes, Delta};
 pub use flow_set::{ById, FlowSet};
 pub use key::Key;
+
+#[cfg(test)]
+mod tests {
+    /// The engine moves its compiler to a thread of its own.
+    #[test]
+    fn a_compiler_may_move_between_threads() {
+        fn moves<T: Send>(_: &T) {}
+        moves(&crate::Compiler::new());
+    }
+}

@@ -1,5 +1,6 @@
-//! What instructions say, decoded and checked: typed addresses, keys that agree with the instruction's key.
-//! It computes no flows. Called by `tables` once for each upsert; a body that fails here fails alone.
+//! What instructions say, decoded and checked: typed addresses, keys that agree with the
+//! instruction's key. It computes no flows. Called by `tables` once for each upsert; a body that
+//! fails here fails alone.
 
 use std::net::IpAddr;
 use std::sync::Arc;

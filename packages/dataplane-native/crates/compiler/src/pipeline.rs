@@ -1,8 +1,8 @@
 //! The pipeline as data: tables, what a miss does, and the priority bands of each table.
 //! It holds no flows of objects. Used by every stage, by `explain` and by the interpreter's tests.
 //!
-//! A packet of a port runs 0, 10, 11, 20 (21, 22, 23), 30; from a tunnel 0, 40 or 41; from a physical
-//! network 0, 42. All that stays here goes on in 60 and 70.
+//! A packet of a port runs 0, 10, 11, 20 (21, 22, 23), 30; from a tunnel 0, 40 or 41; from a
+//! physical network 0, 42. All that stays here goes on in 60 and 70.
 
 pub const CLASSIFY: u8 = 0;
 pub const ANTI_SPOOF: u8 = 10;
@@ -120,8 +120,8 @@ pub mod priority {
     pub const CLASSIFY: u16 = 100;
     pub const CLASSIFY_REST: u16 = 50;
 
-    /// 10, 11: guards that hold for every port; own addresses; addresses of allowed pairs, longest prefix
-    /// first; drop of IP and ARP that nobody allowed; other protocols.
+    /// 10, 11: guards that hold for every port; own addresses; addresses of allowed pairs, longest
+    /// prefix first; drop of IP and ARP that nobody allowed; other protocols.
     pub const GUARD: u16 = 500;
     pub const GUARD_REST: u16 = 450;
     pub const OWN: u16 = 400;
@@ -139,7 +139,8 @@ pub mod priority {
     pub const ANSWER_SERVICE: u16 = 200;
     pub const ANSWER_FLOWS: u16 = 100;
 
-    /// 30, 40, 41, 42: MACs of ports; MACs of addresses that moved; broadcast and multicast; the rest.
+    /// 30, 40, 41, 42: MACs of ports; MACs of addresses that moved; broadcast and multicast; the
+    /// rest.
     pub const UNICAST: u16 = 300;
     pub const UNICAST_ADDRESS: u16 = 200;
     pub const MULTICAST: u16 = 100;

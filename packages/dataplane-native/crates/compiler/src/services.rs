@@ -1,13 +1,13 @@
 //! Packet services: what the engine answers or reports for packets that flows hand to it.
-//! Pure functions over packet bytes and facts; the engine receives and sends. The userdata of a packet-in
-//! names the service:
+//! Pure functions over packet bytes and facts; the engine receives and sends. The userdata of a
+//! packet-in names the service:
 //!
 //! ```text
-//! byte 0: 1 = answer this neighbour solicitation, 2 = report this address claim     (nothing follows)
+//! byte 0: 1 = answer this neighbour solicitation, 2 = report this claim   (nothing follows)
 //! ```
 //!
-//! Packets come as the guest sent them. A reply goes out of the port that asked (packet-out, input port
-//! controller, output to the ofport of the packet-in), so that no table is passed again.
+//! Packets come as the guest sent them. A reply goes out of the port that asked (packet-out, input
+//! port controller, output to the ofport of the packet-in), so that no table is passed again.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -86,8 +86,8 @@ impl<'a> ServiceTable<'a> {
         Some(facts(port, self.tables.ofport(port)?))
     }
 
-    /// Who has the address in the network: a port here, a port elsewhere, the owner of a moving address,
-    /// the gateway.
+    /// Who has the address in the network: a port here, a port elsewhere, the owner of a moving
+    /// address, the gateway.
     pub fn owner(self, network_key: u32, ip: IpAddr) -> Option<Owner> {
         let mut owners = self.tables.owners_of(network_key, ip);
         owners.find_map(|key| self.owner_by(key)).or_else(|| {
@@ -173,7 +173,8 @@ fn array<const N: usize>(packet: &[u8], at: usize) -> Option<[u8; N]> {
 
 fn read_neighbour(packet: &[u8]) -> Option<Neighbour> {
     let icmp = ETHERNET + IPV6;
-    // Ethernet type; next header ICMPv6; hop limit 255, which no router lets through (RFC 4861 7.1).
+    // Ethernet type; next header ICMPv6; hop limit 255, which no router lets through (RFC 4861
+    // 7.1).
     if array(packet, 12)? != [0x86, 0xdd] || *packet.get(20)? != 58 || *packet.get(21)? != 255 {
         return None;
     }
@@ -206,8 +207,8 @@ fn read_neighbour(packet: &[u8]) -> Option<Neighbour> {
     })
 }
 
-/// The advertisement that answers a solicitation, as a frame; `None` when nobody is known to have the
-/// target, when the asking port has it itself, or when the packet is no solicitation.
+/// The advertisement that answers a solicitation, as a frame; `None` when nobody is known to have
+/// the target, when the asking port has it itself, or when the packet is no solicitation.
 /// A source of `::` is duplicate address detection: the answer goes to all nodes (RFC 4862 5.4.3).
 pub fn answer_nd(packet: &[u8], asks: &PortFacts, table: ServiceTable<'_>) -> Option<Vec<u8>> {
     let question = read_neighbour(packet).filter(|question| question.kind == 135)?;
@@ -246,7 +247,8 @@ fn advertisement(target: Ipv6Addr, mac: Mac, to: Ipv6Addr, to_mac: Mac, flags: u
     frame
 }
 
-/// The checksum of ICMP for IPv6 (RFC 4443 2.3); the message has an even number of bytes, the checksum field being zero.
+/// The checksum of ICMP for IPv6 (RFC 4443 2.3); the message has an even number of bytes, the
+/// checksum field being zero.
 fn checksum(source: Ipv6Addr, to: Ipv6Addr, message: &[u8]) -> u16 {
     let words = |bytes: &[u8]| -> u64 {
         bytes
@@ -262,8 +264,8 @@ fn checksum(source: Ipv6Addr, to: Ipv6Addr, message: &[u8]) -> u16 {
     !u16::try_from(sum).unwrap_or(0)
 }
 
-/// The claim in an ARP packet or a neighbour advertisement; `None` when the address is fixed, is not
-/// covered by an allowed pair, or the packet claims nothing.
+/// The claim in an ARP packet or a neighbour advertisement; `None` when the address is fixed, is
+/// not covered by an allowed pair, or the packet claims nothing.
 pub fn read_claim(packet: &[u8], speaker: &PortFacts) -> Option<Claim> {
     let (ip, mac): (IpAddr, Mac) = if array(packet, 12)? == [0x08, 0x06] {
         // Ethernet, IPv4, lengths 6 and 4, request or reply (RFC 826).
@@ -303,7 +305,8 @@ mod tests {
         Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, last)
     }
 
-    /// A network with a gateway (1), port 7 here with two pairs and port 8 elsewhere, addresses ending so.
+    /// A network with a gateway (1), port 7 here with two pairs and port 8 elsewhere, addresses
+    /// ending so.
     fn compiler() -> Compiler {
         let bytes = |ip: Ipv6Addr| ip.octets().to_vec();
         let pair = |ip: Vec<u8>, prefix_len| v1::AddressPair {

@@ -1,5 +1,6 @@
 //! The instructions as tables with indexes, and the tracking reader that units read them through.
-//! It compiles nothing. `Compiler::apply` writes it; stages read it, and what they read is recorded.
+//! It compiles nothing. `Compiler::apply` writes it; stages read it, and what they read is
+//! recorded.
 
 use std::cell::RefCell;
 use std::collections::hash_map::Entry;
@@ -55,7 +56,8 @@ impl Tables {
         self.rows.keys()
     }
 
-    /// Replaces or removes a row; answers what of it readers may have seen, nothing when nothing changed.
+    /// Replaces or removes a row; answers what of it readers may have seen, nothing when nothing
+    /// changed.
     pub fn put(&mut self, key: &Key, row: Option<Row>) -> Vec<Dep> {
         if self.rows.get(key) == row.as_ref() {
             return Vec::new();
@@ -159,7 +161,8 @@ impl Tables {
             .filter_map(|key| self.port(key))
     }
 
-    /// The local ports, locations and address owner that have this address, in the order in which they win it.
+    /// The local ports, locations and address owner that have this address, in the order in which
+    /// they win it.
     pub fn owners_of(&self, network: u32, ip: IpAddr) -> impl Iterator<Item = &Key> {
         self.owners_of_ip
             .get(&(network, ip))
@@ -167,7 +170,8 @@ impl Tables {
             .flat_map(Few::iter)
     }
 
-    /// The keys of all instructions about a port: its own, its location, the addresses that it owns.
+    /// The keys of all instructions about a port: its own, its location, the addresses that it
+    /// owns.
     pub fn keys_of_port(&self, port: u32) -> Vec<Key> {
         let own = self
             .rows

@@ -1,8 +1,9 @@
 //! From one instruction to what it wants in the switch: pure functions that read other instructions
-//! through the tracking reader. They order the stages; the flows are the stages'. Called by `Compiler::apply`.
+//! through the tracking reader. They order the stages; the flows are the stages'. Called by
+//! `Compiler::apply`.
 //!
-//! A local fact that is missing (no VIF) gives nothing. What should work but cannot is an error: the
-//! instruction then has no flow at all, and the error says what to do.
+//! A local fact that is missing (no VIF) gives nothing. What should work but cannot is an error:
+//! the instruction then has no flow at all, and the error says what to do.
 
 use std::net::IpAddr;
 
@@ -208,7 +209,8 @@ fn network(network: &Network, reader: &Reader<'_>) -> Result<Output, String> {
     Ok(emit.finish())
 }
 
-/// Unicast to a port elsewhere. On a provider network it goes to the patch port with all that is unknown.
+/// Unicast to a port elsewhere. On a provider network it goes to the patch port with all that is
+/// unknown.
 fn remote(
     emit: &mut Emit,
     network: &Network,

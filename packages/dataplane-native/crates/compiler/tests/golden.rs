@@ -1,5 +1,6 @@
-//! Golden cases: instructions in, flows out, as text. `WEFT_UPDATE_GOLDEN=1` writes what is now; a review
-//! reads the difference as behaviour. A file is the instructions, a line `---`, and the result.
+//! Golden cases: instructions in, flows out, as text. `WEFT_UPDATE_GOLDEN=1` writes what is now; a
+//! review reads the difference as behaviour. A file is the instructions, a line `---`, and the
+//! result.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,

@@ -1,6 +1,6 @@
-//! The result depends on the instructions held and on nothing else: random histories, split, squashed,
-//! reordered and with repetitions, end with what one batch of the last state gives; and the deltas on the
-//! way, played into a model of a switch, give the same flows, groups and meters.
+//! The result depends on the instructions held and on nothing else: random histories, split,
+//! squashed, reordered and with repetitions, end with what one batch of the last state gives; and
+//! the deltas on the way, played into a model of a switch, give the same flows, groups and meters.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -192,8 +192,8 @@ proptest! {
     }
 }
 
-/// No packet goes back to its sender, none from a tunnel into a tunnel but a relay's copies, and none
-/// reaches a port of another network.
+/// No packet goes back to its sender, none from a tunnel into a tunnel but a relay's copies, and
+/// none reaches a port of another network.
 #[test]
 fn packets_stay_where_they_belong() {
     let mut compiler = Compiler::new();

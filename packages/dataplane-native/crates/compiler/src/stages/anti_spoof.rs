@@ -1,8 +1,9 @@
 //! Anti-spoofing: a port with port security speaks only for its own addresses. Tables 10 and 11.
-//! It lets through what it names and drops other IP, ARP and ND. Called for local ports with port security.
+//! It lets through what it names and drops other IP, ARP and ND. Called for local ports with port
+//! security.
 //!
-//! A port may use each of its MACs (its own and those of allowed pairs) with its fixed addresses and with
-//! the pairs of that MAC: VRRP sends with the virtual MAC from the real address.
+//! A port may use each of its MACs (its own and those of allowed pairs) with its fixed addresses
+//! and with the pairs of that MAC: VRRP sends with the virtual MAC from the real address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -24,8 +25,8 @@ const DHCP6_SERVER: u16 = 547;
 const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
 const REDIRECT: u8 = 137;
-/// What a host without an address may send beside neighbour solicitations: MLD reports (RFC 3810 5.2.13)
-/// and router solicitations (RFC 4861 4.1).
+/// What a host without an address may send beside neighbour solicitations: MLD reports (RFC 3810
+/// 5.2.13) and router solicitations (RFC 4861 4.1).
 const WITHOUT_ADDRESS: [u8; 3] = [131, ROUTER_SOLICITATION, 143];
 
 /// An address, or a prefix of allowed pairs, that a port may use with one of its MACs.

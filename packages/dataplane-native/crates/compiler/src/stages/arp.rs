@@ -1,6 +1,6 @@
 //! ARP answers for every known address. Table 20 says whose MAC, table 22 turns the request round.
-//! It answers requests only; announcements of a port itself go on to the flood, so that peers learn.
-//! Called for local ports, locations, address owners and the gateways of networks.
+//! It answers requests only; announcements of a port itself go on to the flood, so that peers
+//! learn. Called for local ports, locations, address owners and the gateways of networks.
 
 use std::net::Ipv4Addr;
 
@@ -48,14 +48,15 @@ pub fn own_pair(emit: &mut Emit, port: u32, ip: Ipv4Addr, prefix: u32) {
         .prefix(Field::ArpSpa, ip, prefix)
         .prefix(Field::ArpTpa, ip, prefix);
     let at = (SERVICES, priority::SERVICE_OWN);
-    // Prefix 0 would stop all answers to the port: there only announcements of unknown addresses flood.
+    // Prefix 0 would stop all answers to the port: there only announcements of unknown addresses
+    // flood.
     if prefix > 0 {
         emit.flow(at, Rule::ArpOwn, matching, vec![], Some(L2));
     }
 }
 
-/// Who probes (RFC 5227 2.1.1) or announces the gateway's address is told that it is taken; ordinary
-/// requests go to whoever routes.
+/// Who probes (RFC 5227 2.1.1) or announces the gateway's address is told that it is taken;
+/// ordinary requests go to whoever routes.
 pub fn gateway(emit: &mut Emit, network: u32, ip: Ipv4Addr, mac: Mac) {
     for sender in [Ipv4Addr::UNSPECIFIED, ip] {
         let matching = request(network, ip).set(Field::ArpSpa, sender);

@@ -1,5 +1,5 @@
-//! Claims: who speaks for an address that only allowed pairs name. Actions of tables 10 and 11, meters.
-//! It decides no owner; central does. `services::read_claim` reads what these actions send.
+//! Claims: who speaks for an address that only allowed pairs name. Actions of tables 10 and 11,
+//! meters. It decides no owner; central does. `services::read_claim` reads what these actions send.
 
 use weft_openflow::{Action, Controller};
 

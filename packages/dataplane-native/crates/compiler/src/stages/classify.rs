@@ -1,6 +1,6 @@
 //! Classify: where a packet comes from becomes registers. Table 0.
-//! It lets in nothing but untagged frames of plugged ports, tunnel packets of our format and the tags of
-//! provider networks. Called for local ports, tunnel ports and provider networks.
+//! It lets in nothing but untagged frames of plugged ports, tunnel packets of our format and the
+//! tags of provider networks. Called for local ports, tunnel ports and provider networks.
 
 use weft_instructions::v1::EncapType;
 use weft_openflow::{Action, Field, Match, Subfield};
@@ -19,8 +19,8 @@ const REST: (u8, u16) = (pipeline::CLASSIFY, priority::CLASSIFY_REST);
 /// `vlan_vid` of a frame with a tag.
 const TAGGED: u16 = 0x1000;
 
-/// Packets of a port. A tag of the guest's own could reach another VLAN of a flat network, so tagged
-/// frames stop here.
+/// Packets of a port. A tag of the guest's own could reach another VLAN of a flat network, so
+/// tagged frames stop here.
 pub fn port(emit: &mut Emit, port: &Port, ofport: u32) {
     let here = Match::new().set(Field::InPort, ofport);
     if !port.admin_up {

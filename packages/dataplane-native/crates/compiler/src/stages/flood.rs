@@ -1,11 +1,12 @@
 //! Broadcast, multicast and unknown unicast: replication to local ports and to other chassis.
 //! Tables 30, 40, 41, 42 and all groups. Called once for each network.
 //!
-//! Who gets a copy: all local ports by a group; without relays all other chassis of the network; with
-//! relays the other chassis of our own block and the relay of every other block. A relay copies to its
-//! block, never further: copies go out with egress key *flood*, which no chassis sends into a tunnel
-//! again. No copy comes back to its sender: OVS does not send to the input port, our own chassis is left
-//! out of our lists, and blocks are disjoint by chassis key, so that no relay that we ask has us in its block.
+//! Who gets a copy: all local ports by a group; without relays all other chassis of the network;
+//! with relays the other chassis of our own block and the relay of every other block. A relay
+//! copies to its block, never further: copies go out with egress key *flood*, which no chassis
+//! sends into a tunnel again. No copy comes back to its sender: OVS does not send to the input
+//! port, our own chassis is left out of our lists, and blocks are disjoint by chassis key, so that
+//! no relay that we ask has us in its block.
 
 use weft_instructions::v1::EncapType;
 use weft_openflow::{Action, Field, MAX_MESSAGE_BYTES, Match, port};
@@ -320,7 +321,8 @@ fn chunks(
     Ok(actions)
 }
 
-/// Bytes of a bucket on the wire: its header and 4 + 4 bytes and the value (and mask) for each set field,
+/// Bytes of a bucket on the wire: its header and 4 + 4 bytes and the value (and mask) for each set
+/// field,
 /// 16 for an output, all padded to 8.
 fn bucket_bytes(actions: &[Action]) -> usize {
     let action = |action: &Action| match action {

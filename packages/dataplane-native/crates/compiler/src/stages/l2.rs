@@ -1,6 +1,6 @@
 //! L2 lookup of known unicast: tables 30, 40, 41, 42.
-//! It sends to one place only; what is not known is `flood`'s. Called for local ports, locations and
-//! address owners.
+//! It sends to one place only; what is not known is `flood`'s. Called for local ports, locations
+//! and address owners.
 
 use std::net::IpAddr;
 

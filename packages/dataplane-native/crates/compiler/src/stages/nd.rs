@@ -1,9 +1,11 @@
 //! Neighbour discovery answers for every known address. Tables 20 to 23.
-//! A solicitation with a source link-layer option is answered by flows; one without (duplicate address
-//! detection among them) by the engine, see `services`. Both are upcalls, so a meter of the port comes first.
-//! Called for local ports, locations, address owners and the gateways of networks.
+//! A solicitation with a source link-layer option is answered by flows; one without (duplicate
+//! address detection among them) by the engine, see `services`. Both are upcalls, so a meter of the
+//! port comes first. Called for local ports, locations, address owners and the gateways of
+//! networks.
 //!
-//! 20 meter of the port -> 21 whose target is it: MAC into xreg3 -> 22 rewrite into an advertisement ->
+//! 20 meter of the port -> 21 whose target is it: MAC into xreg3 -> 22 rewrite into an
+//! advertisement ->
 //! 23 the target option, which OVS lets us set only once the packet is one.
 
 use std::net::Ipv6Addr;

@@ -1,5 +1,6 @@
-//! Provider networks: what is not local goes to the physical network with its VLAN tag. Tables 30 and 42.
-//! The switch behind the patch port replicates and learns; no tunnel is involved. Called by `flood`.
+//! Provider networks: what is not local goes to the physical network with its VLAN tag. Tables 30
+//! and 42. The switch behind the patch port replicates and learns; no tunnel is involved. Called by
+//! `flood`.
 
 use weft_openflow::Action;
 use weft_openflow::Field;

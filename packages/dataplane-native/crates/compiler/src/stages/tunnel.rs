@@ -9,8 +9,8 @@ use weft_openflow::{Action, Field};
 use crate::fields::{IDENTITY, INGRESS, key_of, tlv};
 use crate::model::Tunnel;
 
-/// The part of the header that all copies share: network, and with Geneve the TLV. The sender's identity
-/// is taken along by relays alone: nothing else sets it yet.
+/// The part of the header that all copies share: network, and with Geneve the TLV. The sender's
+/// identity is taken along by relays alone: nothing else sets it yet.
 pub fn header(encap: EncapType, network: u32, egress: u32, relayed: bool) -> Vec<Action> {
     let key = u64::from(network);
     let key = if encap == EncapType::Gre {
@@ -40,8 +40,8 @@ pub fn addresses(tunnel: &Tunnel, vtep: IpAddr) -> Vec<Action> {
     actions
 }
 
-/// What a relay has to forget of the copy it received: OVS would send to the IPv4 address of the other
-/// family's packet. Only a chassis with tunnel addresses of both families needs it.
+/// What a relay has to forget of the copy it received: OVS would send to the IPv4 address of the
+/// other family's packet. Only a chassis with tunnel addresses of both families needs it.
 pub fn forget_other_family(tunnel: &Tunnel, vtep: IpAddr) -> Vec<Action> {
     match (tunnel.local_v4, tunnel.local_v6, vtep) {
         (Some(_), Some(_), IpAddr::V4(_)) => {

@@ -1,5 +1,6 @@
-//! Instructions as text, and flows as text: what the golden cases, the properties and the test against
-//! Open vSwitch share. One instruction a line: its key, then `name=value` words; lists with commas.
+//! Instructions as text, and flows as text: what the golden cases, the properties and the test
+//! against Open vSwitch share. One instruction a line: its key, then `name=value` words; lists with
+//! commas.
 //!
 //! `@A..B <line>` stands for a line each with `{i}`, `{hi}` and `{lo}` (its bytes) replaced.
 #![allow(dead_code, reason = "each test file uses a part")]
@@ -222,7 +223,8 @@ pub fn instruction(line: &str) -> Instruction {
     }
 }
 
-/// Flows, groups, meters and failures as text, in a fixed order; the pipeline's own flows on demand.
+/// Flows, groups, meters and failures as text, in a fixed order; the pipeline's own flows on
+/// demand.
 pub fn render(compiler: &Compiler, pipeline: bool) -> String {
     let fixed = Compiler::new();
     let mut flows: Vec<_> = compiler.flow_set().iter().collect();

@@ -101,7 +101,8 @@ const IPV6: &[u128] = &[
 /// Of 02:00:00:00:00:01.
 const LINK_LOCAL: u128 = 0xfe80 << 112 | 0x0000_00ff_fe00_0001;
 
-/// A packet near the flows of [`WORLD`]: addresses from small pools, so that most conditions are met at times.
+/// A packet near the flows of [`WORLD`]: addresses from small pools, so that most conditions are
+/// met at times.
 pub fn packet(dice: &mut Dice) -> Packet {
     let in_port = dice.of(&[
         1u128, 1, 1, 2, 2, 3, 4, 5, 6, 7, 100, 100, 100, 101, 102, 50, 51,
