@@ -89,11 +89,13 @@ export class AgentProcess {
   async whenSettled(deadlineMs = 60_000): Promise<number> {
     const end = performance.now() + deadlineMs;
     for (;;) {
-      if (this.#process?.running !== true) throw new Error(`weft-agent ended; its log: ${this.log}`);
+      if (this.#process?.running !== true)
+        throw new Error(`weft-agent ended; its log: ${this.log}`);
       const metrics = await readMetrics(METRICS);
       const is = (name: string): number | undefined => metrics?.get(`weft_agent_${name}`);
       const holds = is("streaming") === 1 && is("engine_backlog") === 0;
-      if (holds && (is("instructions") ?? 0) > 0 && (is("flows") ?? 0) > 0) return performance.now();
+      if (holds && (is("instructions") ?? 0) > 0 && (is("flows") ?? 0) > 0)
+        return performance.now();
       if (performance.now() > end) {
         throw new Error(`weft-agent not settled after ${deadlineMs} ms; its log: ${this.log}`);
       }

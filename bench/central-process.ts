@@ -1,17 +1,16 @@
-// weft-central as a process: its configuration, start, end, and what its /metrics say. Runs in the namespace it is started in.
+// weft-central as a process: its configuration, start, end, and what it uses. Runs in the namespace it is started in.
 // Called by measure.ts.
 
 import { mkdir, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { TlsFiles } from "@weft/shared/tls.ts";
 import { Kept } from "@weft/test/lab/processes.ts";
 import { stringify } from "yaml";
 import { processCpuUs } from "./machine.ts";
-import { readMetrics } from "./metrics.ts";
 
 const MAIN = fileURLToPath(new URL("../packages/central/src/main.ts", import.meta.url));
-const METRICS = "127.0.0.1:7642";
 
 export const NORTHBOUND = "127.0.0.1:7640";
 export const SOUTHBOUND = "127.0.0.1:7641";
@@ -36,9 +35,10 @@ export class CentralProcess {
     const { tls } = options;
     const config = {
       dataDir: join(options.dir, "data"),
-      northbound: { listen: NORTHBOUND, tls },
-      southbound: { listen: SOUTHBOUND, tls },
-      metrics: { listen: METRICS },
+      northbound: { listen: NORTHBOUND },
+      southbound: { listen: SOUTHBOUND },
+      tls,
+      metrics: { listen: "" },
     };
     await writeFile(join(options.dir, "central.yaml"), stringify(config));
     return new CentralProcess(options);
@@ -68,12 +68,22 @@ export class CentralProcess {
   }
 
   assertRunning(): void {
-    if (this.#process?.running !== true) throw new Error(`weft-central ended; its log: ${this.log}`);
+    if (this.#process?.running !== true)
+      throw new Error(`weft-central ended; its log: ${this.log}`);
   }
 
-  /** A figure of /metrics, without its prefix; undefined while it is not served. */
-  async metric(name: string): Promise<number | undefined> {
-    return (await readMetrics(METRICS))?.get(`weft_central_${name}`);
+  /** Waits until it accepts connections there; answers when that was. */
+  async whenListening(address: string, deadlineMs = 60_000): Promise<number> {
+    const [host = "", port = ""] = address.split(":");
+    const end = performance.now() + deadlineMs;
+    for (;;) {
+      this.assertRunning();
+      if (await accepts(host, Number(port))) return performance.now();
+      if (performance.now() > end) {
+        throw new Error(`weft-central does not listen on ${address}; its log: ${this.log}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 3));
+    }
   }
 
   /** Waits until it uses less than 5 % of a core for half a second; answers its CPU per millisecond then. */
@@ -93,4 +103,15 @@ export class CentralProcess {
     await new Promise((resolve) => setTimeout(resolve, overMs));
     return ((await processCpuUs(this.pid)) - before) / (performance.now() - from);
   }
+}
+
+function accepts(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    socket.once("error", () => resolve(false));
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
 }

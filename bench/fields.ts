@@ -48,7 +48,7 @@ export const fields = [
   { name: "bytes_to_chassis", unit: "bytes", below: 0.25 * 1024 * 1024 },
   { name: "flows_on_chassis", unit: "", below: 1500 },
   { name: "install_ratio", unit: "", atMost: 1.5 },
-  { name: "install_probe_delay_max_ms", unit: "ms", atMost: 100 },
+  { name: "install_standstill_max_ms", unit: "ms", atMost: 100 },
 ] as const satisfies readonly Field[];
 
 export type FieldName = (typeof fields)[number]["name"];

@@ -31,7 +31,8 @@ export class FirstPacket implements AsyncDisposable {
   async begin(question: Question): Promise<void> {
     this.#child.stdin?.write(`${JSON.stringify(question)}\n`);
     const told = await this.#next();
-    if (told["sending"] !== true) throw new Error(`${question.device}: answered before there was a port`);
+    if (told["sending"] !== true)
+      throw new Error(`${question.device}: answered before there was a port`);
   }
 
   /** performance.now() of the first answer; null when none came. */
@@ -52,8 +53,8 @@ export class FirstPacket implements AsyncDisposable {
   }
 
   async #next(): Promise<Readonly<Record<string, unknown>>> {
-    const { value, done } = await this.#lines.next();
-    if (done === true) throw new Error("first_packet.py ended");
-    return JSON.parse(value) as Readonly<Record<string, unknown>>;
+    const line: IteratorResult<string, undefined> = await this.#lines.next();
+    if (line.done === true) throw new Error("first_packet.py ended");
+    return JSON.parse(line.value) as Readonly<Record<string, unknown>>;
   }
 }

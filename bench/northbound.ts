@@ -9,10 +9,15 @@ import {
   EventType,
   Kind,
   NorthboundServiceClient,
+  NorthboundServiceService,
   WatchRequest,
   type WatchResponse,
 } from "@weft/shared/gen/weft/v1/northbound.ts";
-import { AdminServiceClient, type GetStatusResponse } from "@weft/shared/gen/weft/v1/orchestration.ts";
+import {
+  AdminServiceClient,
+  AdminServiceService,
+  type GetStatusResponse,
+} from "@weft/shared/gen/weft/v1/orchestration.ts";
 import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
 import { channelOptions, maxNorthboundBytes, unary } from "@weft/shared/grpc.ts";
 import { type TlsFiles, TlsStore } from "@weft/shared/tls.ts";
@@ -41,11 +46,13 @@ export class Northbound implements AsyncDisposable {
   apply(changes: Change[]): Promise<ApplyResponse> {
     const request = ApplyRequest.fromPartial({});
     request.changes = changes;
-    return unary((...rest) => this.#objects.apply(request, ...rest), { deadlineMs: DEADLINE_MS });
+    return unary(this.#objects, NorthboundServiceService.apply, request, {
+      deadlineMs: DEADLINE_MS,
+    });
   }
 
   status(deadlineMs = DEADLINE_MS): Promise<GetStatusResponse> {
-    return unary((...rest) => this.#admin.getStatus({}, ...rest), { deadlineMs });
+    return unary(this.#admin, AdminServiceService.getStatus, {}, { deadlineMs });
   }
 
   /** Begins to follow ports; answers once all that there are have been seen. */

@@ -163,12 +163,18 @@ export async function addRemote(
 
 /** `count` ports from a list of operations, from its beginning again when it is shorter: rounds delete what they added. */
 export function repeated(list: readonly WorkloadPort[], count: number): WorkloadPort[] {
-  return Array.from({ length: Math.ceil(count / list.length) }, () => list).flat().slice(0, count);
+  return Array.from({ length: Math.ceil(count / list.length) }, () => list)
+    .flat()
+    .slice(0, count);
 }
 
 /** As repeated, with an id of its own for each: a simulated chassis never forgets a port that it plugged. */
 export function repeatedAnew(list: readonly WorkloadPort[], count: number): WorkloadPort[] {
-  return repeated(list, count).map((port, at) => ({ ...port, id: `${port.id}-${at}` }));
+  return repeated(list, count).map((port, at) => renamed(port, `${port.id}-${at}`));
+}
+
+function renamed(port: WorkloadPort, id: string): WorkloadPort {
+  return { ...port, id };
 }
 
 /** Nothing may come twice within a round: a round ends before a port would repeat. */

@@ -57,7 +57,8 @@ async function runChild(command: string, args: readonly string[]): Promise<void>
     child.once("exit", resolve);
   });
   running.delete(child);
-  if (code !== 0) throw new Error(`${command} ${args.slice(0, 3).join(" ")} ... ended with ${code}`);
+  if (code !== 0)
+    throw new Error(`${command} ${args.slice(0, 3).join(" ")} ... ended with ${code}`);
 }
 
 function missingPrograms(): readonly string[] {
@@ -121,19 +122,24 @@ async function main(): Promise<void> {
     const workload = await workloadFile(options.size);
     const weft = await weftFigures().catch((error: unknown) => {
       if (process.exitCode !== undefined) throw error;
-      console.error(`no figures of Weft: ${error instanceof Error ? error.message : String(error)}`);
+      console.error(
+        `no figures of Weft: ${error instanceof Error ? error.message : String(error)}`,
+      );
       return null;
     });
     const machine = machineNow();
     const disk_flush_p50_ms = await diskFlushP50Ms(dir);
-    if (machine.noisy) console.log(`noisy: load average ${machine.load_average_start} at the start`);
+    if (machine.noisy)
+      console.log(`noisy: load average ${machine.load_average_start} at the start`);
     const results = await ovnFigures(dir, workload);
     const same = results[`${options.size}+same`] ?? null;
     const full = results[`${options.size}+full`] ?? null;
     const compared = compare(weft, same, full);
-    const meta = (same?.["meta"] ?? {}) as OvnResult;
-    console.log(`\n${String(meta["ovn"])}, ${String(meta["ovs"])}, size ${options.size}`);
-    console.log("OVN / Weft above 1: Weft needs less. The full workload is beside it, not compared.\n");
+    const meta = (same?.["meta"] ?? {}) as Readonly<Record<string, string>>;
+    console.log(`\n${meta["ovn"]}, ${meta["ovs"]}, size ${options.size}`);
+    console.log(
+      "OVN / Weft above 1: Weft needs less. The full workload is beside it, not compared.\n",
+    );
     console.log(comparisonTable(compared));
     const file = {
       size: options.size,

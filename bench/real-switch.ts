@@ -30,7 +30,10 @@ export class RealSwitch implements AsyncDisposable {
     this.#session = session;
   }
 
-  static async start(options: { readonly dir: string; readonly vtepIp: string }): Promise<RealSwitch> {
+  static async start(options: {
+    readonly dir: string;
+    readonly vtepIp: string;
+  }): Promise<RealSwitch> {
     const ovs = await startOvs({ dir: options.dir, name: "bench" });
     // Taps speak up by themselves when they come up; nobody is to hear that here.
     await run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1");
@@ -120,7 +123,7 @@ export class RealSwitch implements AsyncDisposable {
   async #follow(): Promise<void> {
     this.#session.listen({
       notification: (method, params) => {
-        if (method === "update" && Array.isArray(params)) this.#take(params[1]);
+        if (method === "update") this.#take((params as readonly Json[])[1]);
       },
     });
     this.#session.start();

@@ -43,7 +43,15 @@ test("the table tells a kept limit from a broken one, at its edge too", () => {
 });
 
 test("numbers are right-aligned under their column", () => {
-  expect(renderTable(["a", "bb"], [["x", "1"], ["yy", "22"]])).toBe("a   bb\n--  --\nx    1\nyy  22");
+  expect(
+    renderTable(
+      ["a", "bb"],
+      [
+        ["x", "1"],
+        ["yy", "22"],
+      ],
+    ),
+  ).toBe("a   bb\n--  --\nx    1\nyy  22");
 });
 
 describe("compare", () => {

@@ -85,7 +85,10 @@ export function show(value: number | null): string {
 }
 
 /** Columns padded to their widest cell; the second and later ones that hold numbers are right-aligned. */
-export function renderTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+export function renderTable(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
   const all = [header, ...rows];
   const widths = header.map((_, at) => Math.max(...all.map((row) => (row[at] ?? "").length)));
   const line = (row: readonly string[]): string =>

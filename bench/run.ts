@@ -2,11 +2,11 @@
 // signals on, and takes everything away again, also after Ctrl-C or a crash; an earlier run's leftovers go first.
 
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { addNamespace, Fabric } from "@weft/test/lab/fabric.ts";
-import { ovsUnavailable } from "@weft/test/lab/ovs.ts";
 import { endLeftovers } from "@weft/test/lab/processes.ts";
 import { Command, Option } from "commander";
 import { loadAverage, NOISY_LOAD } from "./machine.ts";
@@ -54,7 +54,12 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 
 async function measure(netns: string, args: readonly string[]): Promise<number | null> {
   if (interrupted) return null;
-  const command = [`--net=/run/netns/${netns}`, process.execPath, join(HERE, "measure.ts"), ...args];
+  const command = [
+    `--net=/run/netns/${netns}`,
+    process.execPath,
+    join(HERE, "measure.ts"),
+    ...args,
+  ];
   const started = spawn("nsenter", command, {
     stdio: ["ignore", "inherit", "inherit"],
     env: { ...process.env, WEFT_LAB: LAB_DIR },
@@ -67,8 +72,11 @@ async function measure(netns: string, args: readonly string[]): Promise<number |
 }
 
 async function main(): Promise<number> {
-  const unavailable = await ovsUnavailable();
-  if (unavailable !== null) throw new Error(unavailable);
+  if (process.getuid?.() !== 0)
+    throw new Error("needs root for network namespaces: sudo make bench");
+  if (!existsSync("/usr/sbin/ovs-vswitchd")) {
+    throw new Error("ovs-vswitchd is missing: apt-get install openvswitch-switch");
+  }
   const workload = await workloadFile(options.size);
   // Before anything is started: the run's own load must not count.
   const load = loadAverage();

@@ -22,7 +22,9 @@ export async function workloadFile(size: Size): Promise<string> {
   await promisify(execFile)("python3", [generator, "--out", GENERATED, size]);
   const made = await digestOf(file);
   if (made === expected) return file;
-  throw new Error(`${file}: digest ${made}, but workloads/SHA256SUMS says ${expected}; figures would not compare`);
+  throw new Error(
+    `${file}: digest ${made}, but workloads/SHA256SUMS says ${expected}; figures would not compare`,
+  );
 }
 
 export async function readWorkload(size: Size): Promise<Workload> {

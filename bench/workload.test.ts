@@ -86,7 +86,9 @@ describe("loadChanges", () => {
 
 test("an added port of an unknown network is refused by name", () => {
   const add = portAdd(workload);
-  expect(() => add(port("port-12", "net-9", "ch-0001", "10.0.9.9"))).toThrow("port-12: no network net-9");
+  expect(() => add(port("port-12", "net-9", "ch-0001", "10.0.9.9"))).toThrow(
+    "port-12: no network net-9",
+  );
 });
 
 test("a delete names the port by its id", () => {

@@ -94,24 +94,32 @@ export function skippedOf(workload: Workload): Readonly<Record<string, number>> 
  * `count` new ports on simulated chassis in networks that the real chassis hosts no port of, dealt evenly over networks and
  * chassis. Their addresses and MACs are used by nothing else in the workload.
  */
-export function simulatedPorts(workload: Workload, count: number): WorkloadPort[] {
+export function simulatedPorts(
+  workload: Workload,
+  count: number,
+  prefix = "port-sim",
+): WorkloadPort[] {
   const real = realChassis(workload).name;
   const others = workload.chassis.filter(({ name }) => name !== real);
   const hosted = new Set(
     workload.ports.filter(({ chassis }) => chassis === real).map(({ network }) => network),
   );
   const networks = workload.networks.filter(({ id }) => !hosted.has(id));
-  if (networks.length === 0) throw new RangeError(`${workload.name}: every network has a port on ${real}`);
+  if (networks.length === 0)
+    throw new RangeError(`${workload.name}: every network has a port on ${real}`);
   if (count > networks.length * FREE_HOSTS) {
-    throw new RangeError(`${workload.name}: ${count} ports do not fit into ${networks.length} networks`);
+    throw new RangeError(
+      `${workload.name}: ${count} ports do not fit into ${networks.length} networks`,
+    );
   }
   return Array.from({ length: count }, (_, at) => {
     const network = networks[at % networks.length];
     const chassis = others[(at * CHASSIS_STRIDE) % others.length];
-    if (network === undefined || chassis === undefined) throw new RangeError("no chassis to simulate");
+    if (network === undefined || chassis === undefined)
+      throw new RangeError("no chassis to simulate");
     const host = FIRST_FREE_HOST + Math.floor(at / networks.length);
     return {
-      id: `port-sim-${at}`,
+      id: `${prefix}-${at}`,
       network: network.id,
       mac: `06:73:00:00:${hex(at >> 8)}:${hex(at & 255)}`,
       ip: network.cidr.replace(/\.0\/24$/, `.${host}`),

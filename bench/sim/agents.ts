@@ -177,7 +177,13 @@ class Member {
 
   #end(sequence: bigint, inSync: boolean): void {
     this.#stats.frames += 1;
-    const value = { sequence, failed: [], failedTotal: 0, driftRepaired: 0n, flows: this.#held.size };
+    const value = {
+      sequence,
+      failed: [],
+      failedTotal: 0,
+      driftRepaired: 0n,
+      flows: this.#held.size,
+    };
     this.#send({ $case: "ack", value });
     if (!inSync) return;
     this.#stats.inSync += 1;

@@ -49,7 +49,8 @@ async function start(order: Extract<ToFleet, { kind: "start" }>): Promise<void> 
 
 process.on("message", (message: ToFleet) => {
   if (message.kind === "start") void start(message);
-  else if (message.kind === "stats" && fleet !== undefined) tell({ kind: "stats", stats: fleet.stats });
+  else if (message.kind === "stats" && fleet !== undefined)
+    tell({ kind: "stats", stats: fleet.stats });
   else if (message.kind === "stop") {
     fleet?.close();
     process.disconnect();

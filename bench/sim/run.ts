@@ -32,8 +32,23 @@ function makeTls(): { server: TlsFiles; client: TlsFiles } {
   const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
   openssl("req", "-x509", ...newKey, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=sim CA");
   const issue = (name: string): TlsFiles => {
-    openssl("req", "-x509", ...newKey, "-keyout", `${name}.key`, "-out", `${name}.pem`, "-subj",
-      `/CN=${name}`, "-addext", "subjectAltName=DNS:localhost", "-CA", "ca.pem", "-CAkey", "ca.key");
+    openssl(
+      "req",
+      "-x509",
+      ...newKey,
+      "-keyout",
+      `${name}.key`,
+      "-out",
+      `${name}.pem`,
+      "-subj",
+      `/CN=${name}`,
+      "-addext",
+      "subjectAltName=DNS:localhost",
+      "-CA",
+      "ca.pem",
+      "-CAkey",
+      "ca.key",
+    );
     const read = (at: string): string => readFileSync(join(folder, at), "utf8");
     return { ca: read("ca.pem"), cert: read(`${name}.pem`), key: read(`${name}.key`) };
   };
@@ -108,8 +123,10 @@ distributor.addTo(server);
 const pair = { private_key: Buffer.from(tls.server.key), cert_chain: Buffer.from(tls.server.cert) };
 const port = await new Promise<number>((resolve, reject) => {
   const trusted = Buffer.from(tls.server.ca);
-  server.bindAsync("localhost:0", ServerCredentials.createSsl(trusted, [pair], true), (error, at) =>
-    error === null ? resolve(at) : reject(error),
+  server.bindAsync(
+    "localhost:0",
+    ServerCredentials.createSsl(trusted, [pair], true),
+    (error, at) => (error === null ? resolve(at) : reject(error)),
   );
 });
 

@@ -36,13 +36,22 @@ export function readWorkload(file: string, options: { bound: boolean }): Workloa
   const rows: RowEdit[] = [];
   given.chassis.forEach(({ name, ip }, at) => {
     const encaps = [{ type: 1 as const, ip, underlayMtuBytes: UNDERLAY_MTU_BYTES }];
-    rows.push({ table: "chassis", id: name, row: rowOf.chassis({ id: name, key: at + 1, encaps }) });
+    rows.push({
+      table: "chassis",
+      id: name,
+      row: rowOf.chassis({ id: name, key: at + 1, encaps }),
+    });
   });
   given.networks.forEach((network, at) => {
     const { id } = network;
     const project = network.router ?? "default";
     rows.push({ table: "network", id, row: rowOf.network({ id, key: at + 1, project }) });
-    const subnet = { id: `sub-${id}`, network: id, cidr: network.cidr, gatewayIp: network.gateway_ip };
+    const subnet = {
+      id: `sub-${id}`,
+      network: id,
+      cidr: network.cidr,
+      gatewayIp: network.gateway_ip,
+    };
     rows.push({ table: "subnet", id: subnet.id, row: rowOf.subnet(subnet) });
   });
   given.ports.forEach((port, at) => {

@@ -161,8 +161,9 @@ export class Central {
     const tls = tlsFilesIn(join(this.pkiDir, "central"));
     const config = {
       dataDir: this.dataDir,
-      northbound: { listen: NORTHBOUND, tls },
-      southbound: { listen: SOUTHBOUND, tls },
+      northbound: { listen: NORTHBOUND },
+      southbound: { listen: SOUTHBOUND },
+      tls,
       metrics: { listen: `${IP}:7642` },
     };
     await writeFile(join(this.dir, "central.yaml"), stringify(config));

@@ -73,6 +73,11 @@ export class Cluster implements AsyncDisposable {
     );
     const [first, ...others] = chassis;
     for (const other of others) await first?.warm(other);
+    // Before that, no port may be requested on them.
+    await until("all chassis to have registered", async () => {
+      const known = await central.json<readonly unknown[]>("list", "chassis");
+      return known.length === options.chassis.length;
+    });
     return new Cluster(dir, fabric, central, chassis);
   }
 

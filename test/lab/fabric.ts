@@ -71,6 +71,11 @@ export class Fabric {
     await run("ip", "netns", "del", this.netns);
   }
 
+  /** The end of a wire that belongs to the fabric: what comes in there is what that namespace sent. */
+  outerInterface(wire: Wire, netns: string): string {
+    return this.#outer(wire, netns);
+  }
+
   /** Interface names end at 15 characters. */
   #outer(wire: Wire, netns: string): string {
     return `${wire[0]}-${netns.slice(this.prefix.length + 1)}`.slice(0, 15);

@@ -4,17 +4,29 @@
     guest.py serve NAME              answers every datagram on port 7777 (IPv4 and IPv6) with NAME and the payload
     guest.py probe                   reads lines {"id", "ip", "timeout_ms"} and answers {"id", "name", "ms"}; name null = silence
     guest.py stream IP INTERVAL_MS   numbered datagrams until end of input; then {"sent", "received", "longest_gap_ms", "missing"}
+    guest.py tap INTERFACE           raw frames: "send HEX" sends one, "sync N" answers "synced N" behind all that had come in;
+                                     each frame that comes in is a line "got HEX", with its VLAN tag
 
 Standard library only. Started by test/lab/guest.ts.
 """
 import json
+import os
 import select
 import socket
+import struct
 import sys
 import time
 
 PORT = 7777
 RESEND_S = 0.25
+
+# packet(7)
+ETH_P_ALL = 3
+SOL_PACKET = 263
+PACKET_AUXDATA = 8
+PACKET_OUTGOING = 4
+TP_STATUS_VLAN_VALID = 1 << 4
+AUXDATA = struct.Struct("=IIIHHHH")
 
 
 def open_socket(ip):
@@ -107,6 +119,54 @@ def stream(ip, interval_ms):
                       "missing": missing[:50]}), flush=True)
 
 
+def receive(sock):
+    """One frame that came in, or None when there is none now. The kernel keeps a tag apart from the frame: it is put back."""
+    while True:
+        try:
+            frame, extra, _, sender = sock.recvmsg(65536, socket.CMSG_SPACE(AUXDATA.size))
+        except BlockingIOError:
+            return None
+        if sender[2] == PACKET_OUTGOING:
+            continue
+        for level, kind, content in extra:
+            if level == SOL_PACKET and kind == PACKET_AUXDATA:
+                status, _, _, _, _, tci, _ = AUXDATA.unpack(content[:AUXDATA.size])
+                if status & TP_STATUS_VLAN_VALID:
+                    frame = frame[:12] + struct.pack("!HH", 0x8100, tci) + frame[12:]
+        return frame
+
+
+def tap(interface):
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+    sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    sock.bind((interface, ETH_P_ALL))
+    sock.setblocking(False)
+
+    def drain():
+        for frame in iter(lambda: receive(sock), None):
+            sys.stdout.write("got " + frame.hex() + "\n")
+
+    print("ready", flush=True)
+    pending = b""
+    while True:
+        ready = select.select([sock, sys.stdin], [], [])[0]
+        drain()
+        if sys.stdin in ready:
+            part = os.read(0, 65536)
+            if not part:
+                return
+            *lines, pending = (pending + part).split(b"\n")
+            for line in lines:
+                verb, _, value = line.decode().partition(" ")
+                if verb == "send":
+                    sock.send(bytes.fromhex(value))
+                elif verb == "sync":
+                    drain()
+                    sys.stdout.write("synced " + value + "\n")
+        sys.stdout.flush()
+
+
 if __name__ == "__main__":
     verb = sys.argv[1] if len(sys.argv) > 1 else ""
     if verb == "serve" and len(sys.argv) == 3:
@@ -115,5 +175,7 @@ if __name__ == "__main__":
         probe()
     elif verb == "stream" and len(sys.argv) == 4:
         stream(sys.argv[2], float(sys.argv[3]))
+    elif verb == "tap" and len(sys.argv) == 3:
+        tap(sys.argv[2])
     else:
         sys.exit(__doc__)

@@ -28,7 +28,6 @@ import {
 import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
 import { SCHEMA_VERSION } from "@weft/shared/instruction-digest.ts";
 import { ipToBytes } from "@weft/shared/net/ip.ts";
-import { macToBytes } from "@weft/shared/net/mac.ts";
 import type { Logger } from "pino";
 import { type AgentConfig, encapTypeOf } from "./config.ts";
 import { EngineFeed } from "./engine-feed.ts";
@@ -301,13 +300,13 @@ export class Agent implements AsyncDisposable {
     });
   }
 
-  #claim(event: { portId: string; ip: string; mac: string }): void {
+  #claim(event: { portId: string; ip: Buffer; mac: Buffer }): void {
     const generation = (this.#claimGenerations.get(event.portId) ?? 0n) + 1n;
     this.#claimGenerations.set(event.portId, generation);
     const claim: AddressClaim = {
       portId: event.portId,
-      ip: ipToBytes(event.ip),
-      mac: macToBytes(event.mac),
+      ip: event.ip,
+      mac: event.mac,
       generation,
     };
     this.#session.send({ $case: "addressClaims", value: { claims: [claim] } });

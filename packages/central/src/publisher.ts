@@ -2,13 +2,17 @@
 // see half of one. Volatile changes (bindings, claims, liveness) come the same way. Made by central.ts.
 
 import { setImmediate } from "node:timers/promises";
+import type { DerivedBatch } from "./derive/deriver.ts";
 import type { Batch, RowChange, TableName } from "./model/rows.ts";
 import type { Model } from "./model/tables.ts";
 
 export interface PublisherOptions {
   readonly model: Model;
-  /** Derives and hands on what changed; the model shows the rows already. */
-  readonly derive: (batch: Batch) => void;
+  /** Derives what a batch changes; the model shows its rows already. */
+  readonly derive: (batch: Batch) => DerivedBatch;
+  readonly distribute: (derived: DerivedBatch) => void;
+  /** Told last: may publish volatile changes of its own. */
+  readonly published: (batch: Batch) => void;
 }
 
 /** Changes derived between two looks at the clock; a batch up to this size is one piece. */
@@ -29,12 +33,17 @@ const rank: Readonly<Record<TableName, number>> = {
 export class Publisher {
   readonly #options: PublisherOptions;
   #slicing: Promise<void> | null = null;
+  /** While a large batch is under way: what was derived since it began, to be distributed as one. */
+  #held: DerivedBatch[] | null = null;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
   }
 
-  /** Await it before a read that must not see half a revision; costs nothing when nothing is under way. */
+  /**
+   * Await it before a read that must not see half a revision, or instructions that are derived and not distributed yet. Costs
+   * nothing when nothing is under way.
+   */
   async whole(): Promise<void> {
     while (this.#slicing !== null) await this.#slicing;
   }
@@ -42,7 +51,7 @@ export class Publisher {
   /** One durable revision. Resolves when all of it is visible. */
   async publish(batch: Batch): Promise<void> {
     if (batch.changes.length <= SLICE) {
-      this.#step(batch, batch.changes, true);
+      this.#step(batch, true);
       return;
     }
     this.#slicing = this.#publishSlices(batch);
@@ -50,35 +59,46 @@ export class Publisher {
       await this.#slicing;
     } finally {
       this.#slicing = null;
+      this.#held = null;
     }
   }
 
   /** Volatile changes, at the revision that is current. */
   publishVolatile(changes: readonly RowChange[]): void {
     if (changes.length === 0) return;
-    const { model } = this.#options;
-    for (let from = 0; from < changes.length; from += SLICE) {
-      const revision = model.revision;
-      this.#step({ revision, changes }, changes.slice(from, from + SLICE), true);
-    }
+    this.#step({ revision: this.#options.model.revision, changes }, true);
   }
 
   async #publishSlices(batch: Batch): Promise<void> {
+    // Who awaited whole() just before acts first.
+    await setImmediate();
+    const held: DerivedBatch[] = [];
+    this.#held = held;
     const changes = batch.changes.toSorted((a, b) => order(a) - order(b));
     let startMs = performance.now();
     for (let from = 0; from < changes.length; from += SLICE) {
       const isLast = from + SLICE >= changes.length;
-      this.#step(batch, changes.slice(from, from + SLICE), isLast);
+      this.#step({ revision: batch.revision, changes: changes.slice(from, from + SLICE) }, isLast);
       if (performance.now() - startMs < BUDGET_MS) continue;
       await setImmediate();
       startMs = performance.now();
     }
+    this.#held = null;
+    // One revision is one derived change: an agent must not be sent half of it.
+    this.#options.distribute({
+      revision: batch.revision,
+      instructions: held.flatMap((derived) => derived.instructions),
+      subscriptions: held.flatMap((derived) => derived.subscriptions),
+    });
   }
 
-  #step({ revision }: Batch, changes: readonly RowChange[], isLast: boolean): void {
-    const batch = { revision, changes };
-    this.#options.model.publish(batch, { isLast });
-    this.#options.derive(batch);
+  #step(batch: Batch, isLast: boolean): void {
+    const { model, derive, distribute, published } = this.#options;
+    model.publish(batch, { isLast });
+    const derived = derive(batch);
+    if (this.#held === null) distribute(derived);
+    else this.#held.push(derived);
+    published(batch);
   }
 }
 

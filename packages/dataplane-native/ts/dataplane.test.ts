@@ -30,7 +30,11 @@ beforeAll(async () => {
   const conf = join(dir, "conf.db");
   execFileSync("ovsdb-tool", ["create", conf, "/usr/share/openvswitch/vswitch.ovsschema"]);
   const options = { env, stdio: "ignore" } as const;
-  const server = [conf, `--remote=punix:${join(dir, "db.sock")}`, `--unixctl=${join(dir, "db.ctl")}`];
+  const server = [
+    conf,
+    `--remote=punix:${join(dir, "db.sock")}`,
+    `--unixctl=${join(dir, "db.ctl")}`,
+  ];
   children.push(spawn("ovsdb-server", server, options));
   await vi.waitUntil(() => existsSync(join(dir, "db.sock")), 10_000);
   vsctl("--no-wait", "init");
@@ -56,7 +60,10 @@ function field(number: number, value: number | string | Uint8Array): Buffer {
     return Buffer.from([...varint(number << 3), ...varint(value)]);
   }
   const bytes = Buffer.from(value);
-  return Buffer.concat([Buffer.from([...varint((number << 3) | 2), ...varint(bytes.length)]), bytes]);
+  return Buffer.concat([
+    Buffer.from([...varint((number << 3) | 2), ...varint(bytes.length)]),
+    bytes,
+  ]);
 }
 
 function message(...fields: Buffer[]): Buffer {

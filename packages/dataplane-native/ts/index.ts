@@ -122,9 +122,13 @@ export class Dataplane implements AsyncDisposable {
       );
       return new Dataplane(opened, options.mgmtSocket);
     } catch (cause) {
-      throw new DataplaneError("transient", `the dataplane of ${options.mgmtSocket} does not open`, {
-        cause,
-      });
+      throw new DataplaneError(
+        "transient",
+        `the dataplane of ${options.mgmtSocket} does not open`,
+        {
+          cause,
+        },
+      );
     }
   }
 

@@ -1,7 +1,6 @@
 // Objects as callers see them: a row with its status, which comes from the pools, the volatile rows and the southbound side. Reads
 // only. Used by every service.
 
-import type { Logger } from "@weft/shared/logging.ts";
 import type {
   Chassis,
   Network,
@@ -35,7 +34,6 @@ export interface ObjectsOptions {
   readonly model: Model;
   readonly south: South;
   readonly statistics: (subnet: SubnetRow) => PoolStatistics;
-  readonly logger: Logger;
 }
 
 const portStates: Readonly<Record<BindingState, PortState>> = {

@@ -45,7 +45,8 @@ export class Claims {
   claim(claim: Claim, nowMs: number): string | undefined {
     const port = this.#options.rows.get("port", claim.portId);
     if (port === undefined) return "no such port";
-    if (!pairsAllow(port, claim.ip, claim.mac)) return "no allowed address pair of the port covers it";
+    if (!pairsAllow(port, claim.ip, claim.mac))
+      return "no allowed address pair of the port covers it";
     if (this.#options.isFixedIp(port.network, claim.ip)) return "it is a fixed address of a port";
     const known = this.#known(port.id, nowMs);
     if (claim.generation <= known.generation) return "it is older than the last one of this port";

@@ -98,7 +98,12 @@ export class Placement {
     if (before?.requestedChassis === after.requestedChassis) return;
     const binding = this.table.get(after.id);
     const wanted = after.requestedChassis;
-    if (binding !== undefined && binding.chassis !== "" && wanted !== null && wanted !== binding.chassis) {
+    if (
+      binding !== undefined &&
+      binding.chassis !== "" &&
+      wanted !== null &&
+      wanted !== binding.chassis
+    ) {
       this.#end(after.id, `requested on ${wanted}: plug it there`);
     } else {
       this.#reconsider(after.id);
@@ -222,7 +227,8 @@ export class Placement {
 
   #put(row: BindingRow): void {
     const before = this.table.get(row.id);
-    if (before !== undefined && before.chassis !== row.chassis) this.#unlist(before.chassis, row.id);
+    if (before !== undefined && before.chassis !== row.chassis)
+      this.#unlist(before.chassis, row.id);
     this.table.put(row);
     if (row.chassis === "") return;
     const ports = this.#portsOf.get(row.chassis);

@@ -48,8 +48,14 @@ test("a port that plugs costs its own keys and no others", () => {
 test("a claim leaves the bytes of a requested port as they were", () => {
   const { apply, read } = cloud(2);
   apply(put("port", rowOf.port({ id: "p", key: 9, network: "net", requestedChassis: "ch-1" })));
-  expect(read("chassis/ch-1/port/9")).toMatchObject({ portId: "p", generation: 1n, mtuBytes: 1534 });
-  const claimed = apply(put("binding", rowOf.binding({ id: "p", chassis: "ch-1", state: "plugged" })));
+  expect(read("chassis/ch-1/port/9")).toMatchObject({
+    portId: "p",
+    generation: 1n,
+    mtuBytes: 1534,
+  });
+  const claimed = apply(
+    put("binding", rowOf.binding({ id: "p", chassis: "ch-1", state: "plugged" })),
+  );
   expect(claimed.instructions).toEqual([]);
 });
 
@@ -63,7 +69,10 @@ test("only crossing the limit reaches the instructions of a network that floods 
   const relays = Array.from({ length: 202 }, (_, at) => read(`network/7/flood/${at + 1}`)).filter(
     (peer) => peer !== undefined && "relay" in peer && peer.relay,
   );
-  expect(relays).toMatchObject([{ chassisKey: 1, block: 0 }, { chassisKey: 128, block: 1 }]);
+  expect(relays).toMatchObject([
+    { chassisKey: 1, block: 0 },
+    { chassisKey: 128, block: 1 },
+  ]);
   const gone = apply({ table: "binding", id: "port-128", row: undefined });
   expect(keysOf(gone)).toContain("network/7/flood/129");
   expect(read("network/7/flood/129")).toMatchObject({ relay: true });
@@ -107,8 +116,14 @@ test("ports of a provider network have no location, and its gateway answers for 
 test("gateways are sorted and answered by the network's own MAC", () => {
   const { apply, read } = cloud(1);
   apply(
-    put("subnet", rowOf.subnet({ id: "a", network: "net", cidr: "fd00::/64", gatewayIp: "fd00::1" })),
-    put("subnet", rowOf.subnet({ id: "b", network: "net", cidr: "10.0.0.0/24", gatewayIp: "10.0.0.1" })),
+    put(
+      "subnet",
+      rowOf.subnet({ id: "a", network: "net", cidr: "fd00::/64", gatewayIp: "fd00::1" }),
+    ),
+    put(
+      "subnet",
+      rowOf.subnet({ id: "b", network: "net", cidr: "10.0.0.0/24", gatewayIp: "10.0.0.1" }),
+    ),
   );
   expect(read("network/7/config")).toMatchObject({
     gatewayIps: [Buffer.of(10, 0, 0, 1), Buffer.from("fd000000000000000000000000000001", "hex")],

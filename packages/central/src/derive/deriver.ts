@@ -40,7 +40,12 @@ export interface Deriver {
   networkMtu(network: string): number | undefined;
   /** True when a port of the network has the address (canonical text) as a fixed one. */
   isFixedIp(network: string, ip: string): boolean;
-  readonly counts: { keys: number; edges: number; entries: number; byTable: Record<string, number> };
+  readonly counts: {
+    keys: number;
+    edges: number;
+    entries: number;
+    byTable: Record<string, number>;
+  };
 }
 
 /** Tables of the model, in the order in which a first load visits them. */
@@ -74,6 +79,8 @@ export function createDeriver(options: {
   const interest = new Interest();
   let instructions: DerivedInstruction[] = [];
   let subscriptions: DerivedSubscription[] = [];
+  /** What a first load derives is read from `interest`, not announced. */
+  let loading = false;
 
   function onChange(table: DerivedName, key: string, before: unknown, after: unknown): void {
     if (INTERMEDIATE.has(table)) return;
@@ -81,13 +88,13 @@ export function createDeriver(options: {
       const space = key.indexOf(" ");
       const [chassis, scope] = [key.slice(0, space), key.slice(space + 1)];
       interest.setSubscribed(chassis, scope, after !== undefined);
-      subscriptions.push({ chassis, scope, subscribed: after !== undefined });
+      if (!loading) subscriptions.push({ chassis, scope, subscribed: after !== undefined });
       return;
     }
     const scope = scopeOf(key);
     const body = after as Buffer | undefined;
     interest.setInstruction(scope, key, body);
-    instructions.push({ scope, key, before: before as Buffer | undefined, body });
+    if (!loading) instructions.push({ scope, key, before: before as Buffer | undefined, body });
   }
 
   const engine = new Engine({
@@ -106,7 +113,9 @@ export function createDeriver(options: {
     return derived;
   }
 
-  apply({ revision: 0n, changes: allRows(options.rows) });
+  loading = true;
+  engine.apply(allRows(options.rows));
+  loading = false;
   return {
     apply,
     verify: ({ slice }) => engine.verify(slice),
@@ -123,12 +132,10 @@ function rethrow(table: string, key: string, cause: unknown): never {
   throw new Error(`cannot derive ${table} ${key}`, { cause });
 }
 
-function allRows(rows: RowReader): RowChange[] {
-  const changes: RowChange[] = [];
+function* allRows(rows: RowReader): Generator<RowChange> {
   for (const table of TABLES) {
     for (const row of rows.values(table)) {
-      changes.push({ table, id: row.id, before: undefined, after: row } as RowChange);
+      yield { table, id: row.id, before: undefined, after: row } as RowChange;
     }
   }
-  return changes;
 }

@@ -9,8 +9,15 @@
 import type { RowChange } from "../model/rows.ts";
 import { type Cell, Dependencies } from "./dependencies.ts";
 import { CHANGED_COUNT, CHANGED_FIRST, CHANGED_MEMBERS, Groups } from "./groups.ts";
-import type { IndexName } from "./indexes.ts";
-import type { DerivedName, DerivedTable, Index, Read, ReadableName, RowReader } from "./spec.ts";
+import type {
+  DerivedName,
+  DerivedTable,
+  Index,
+  IndexName,
+  Read,
+  ReadableName,
+  RowReader,
+} from "./spec.ts";
 
 /** One derived key. */
 interface Node {
@@ -44,7 +51,11 @@ interface DerivedState extends TableState {
 
 interface IndexState {
   readonly over: TableState;
-  readonly entries: (id: string, row: unknown, emit: (group: string, member: string) => void) => void;
+  readonly entries: (
+    id: string,
+    row: unknown,
+    emit: (group: string, member: string) => void,
+  ) => void;
   readonly groups: Groups;
   readonly membersCells: Map<string, Cell>;
   readonly countCells: Map<string, Cell>;
@@ -102,7 +113,7 @@ export class Engine {
   }
 
   /** Applies row changes that the reader already shows. */
-  apply(changes: readonly RowChange[]): void {
+  apply(changes: Iterable<RowChange>): void {
     this.#applies += 1;
     for (const { table, id, before, after } of changes) {
       this.#rowChanged(this.#table(table), id, before, after);

@@ -17,16 +17,25 @@ const portId = (slot: number, life: number): string => `port-${slot}.${life}`;
 const ADDRESSES = ["10.0.0.5", "10.0.0.6", "fd00::5", "10.0.0.7"];
 
 const chassis = fc
-  .record({ slot: below(CHASSIS), mtu: fc.constantFrom(0, 1500, 1600), encaps: below(4), drain: fc.boolean() })
+  .record({
+    slot: below(CHASSIS),
+    mtu: fc.constantFrom(0, 1500, 1600),
+    encaps: below(4),
+    drain: fc.boolean(),
+  })
   .map(({ slot, mtu, encaps, drain }): RowEdit[] => {
     const v4 = { ip: `172.31.0.${slot + 1}`, underlayMtuBytes: mtu };
     const v6 = { ip: `fd31::${slot + 1}`, underlayMtuBytes: mtu };
-    const announced = [
-      [{ type: 1 as const, ...v4 }],
-      [{ type: 1 as const, ...v6 }, { type: 2 as const, ...v4 }],
-      [{ type: 2 as const, ...v4 }],
-      [],
-    ][encaps] ?? [];
+    const announced =
+      [
+        [{ type: 1 as const, ...v4 }],
+        [
+          { type: 1 as const, ...v6 },
+          { type: 2 as const, ...v4 },
+        ],
+        [{ type: 2 as const, ...v4 }],
+        [],
+      ][encaps] ?? [];
     const id = chassisId(slot);
     // Two slots share a block, the others have their own.
     const key = slot < 2 ? slot + 1 : slot * 128;
@@ -99,7 +108,12 @@ const binding = fc
     slot: below(PORTS),
     life: below(2),
     on: below(CHASSIS + 1),
-    state: fc.constantFrom("down" as const, "plugged" as const, "programmed" as const, "up" as const),
+    state: fc.constantFrom(
+      "down" as const,
+      "plugged" as const,
+      "programmed" as const,
+      "up" as const,
+    ),
     generation: fc.bigInt({ min: 1n, max: 3n }),
   })
   .map(({ slot, life, on, state, generation }): RowEdit[] => {
@@ -158,9 +172,11 @@ const put = fc.oneof(
 );
 
 /** A put, or a delete of what that put would have made. */
-const edit = fc.tuple(put, fc.integer({ min: 0, max: 4 })).map(([edits, dice]): RowEdit[] =>
-  dice > 0 ? edits : edits.map(({ table, id }) => ({ table, id, row: undefined }) as RowEdit),
-);
+const edit = fc
+  .tuple(put, fc.integer({ min: 0, max: 4 }))
+  .map(([edits, dice]): RowEdit[] =>
+    dice > 0 ? edits : edits.map(({ table, id }) => ({ table, id, row: undefined })),
+  );
 
 /** Where everything is right: most histories start from here, so that they have something to break. */
 const whole: RowEdit[] = [
@@ -193,11 +209,14 @@ const whole: RowEdit[] = [
 /** Steps of one to eight edits. */
 export const history: fc.Arbitrary<RowEdit[][]> = fc
   .tuple(
-    fc.oneof({ weight: 4, arbitrary: fc.constant(whole) }, { weight: 1, arbitrary: fc.constant<RowEdit[]>([]) }),
+    fc.oneof(
+      { weight: 4, arbitrary: fc.constant(whole) },
+      { weight: 1, arbitrary: fc.constant<RowEdit[]>([]) },
+    ),
     fc.array(fc.array(edit, { minLength: 1, maxLength: 8 }), {
       minLength: 1,
       maxLength: 25,
       size: "max",
     }),
   )
-  .map(([first, rest]) => [first, ...rest.map((step) => step.flat())]);
+  .map(([first, rest]) => [first].concat(rest.map((step) => step.flat())));

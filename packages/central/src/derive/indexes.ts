@@ -3,13 +3,13 @@
 
 import { chassisBlock } from "@weft/shared/net/vni.ts";
 import { innerMtuBytes } from "./mtu.ts";
-import type { Index } from "./spec.ts";
+import type { Index, IndexName } from "./spec.ts";
 
 /** Chassis keys have at most five digits: padded, text order is number order. */
 const paddedKey = (chassisKey: string): string => chassisKey.padStart(5, "0");
 
 /** Names say what is grouped, by what. */
-export const indexes = {
+export const indexes: Readonly<Record<IndexName, Index>> = {
   /** Network key -> network id. */
   networkByKey: {
     table: "network",
@@ -43,7 +43,8 @@ export const indexes = {
     entries: (id, row, emit) => {
       for (const encap of row.encaps) {
         const mtuBytes = innerMtuBytes(encap);
-        if (mtuBytes !== undefined) emit(String(encap.type), `${String(mtuBytes).padStart(5, "0")} ${id}`);
+        if (mtuBytes !== undefined)
+          emit(String(encap.type), `${String(mtuBytes).padStart(5, "0")} ${id}`);
       }
     },
   },
@@ -77,6 +78,4 @@ export const indexes = {
       emit(`${network}/${chassisBlock(Number(chassis))}`, paddedKey(chassis));
     },
   },
-} as const satisfies Record<string, Index>;
-
-export type IndexName = keyof typeof indexes;
+};

@@ -45,7 +45,10 @@ export class MemoryRows implements RowReader {
 
   /** Shows changes that were made elsewhere. */
   apply(changes: readonly RowChange[]): void {
-    this.edit(0n, changes.map((change) => ({ ...change, row: change.after }) as RowEdit));
+    this.edit(
+      0n,
+      changes.map((change) => ({ ...change, row: change.after }) as RowEdit),
+    );
   }
 }
 

@@ -2,7 +2,6 @@
 // by tables/*.ts and indexes.ts, run by engine.ts.
 
 import type { Rows, TableName } from "../model/rows.ts";
-import type { IndexName } from "./indexes.ts";
 
 /** What only other tables read: never sent to an agent. */
 export interface Intermediates {
@@ -67,6 +66,19 @@ export type DerivedName = keyof DerivedTables;
 export type Readable = Rows & DerivedTables;
 export type ReadableName = keyof Readable;
 
+/** The indexes; indexes.ts says what each groups by what. */
+export type IndexName =
+  | "networkByKey"
+  | "portByKey"
+  | "chassisByKey"
+  | "subnetByNetwork"
+  | "portByFixedIp"
+  | "chassisByInnerMtu"
+  | "fencedChassis"
+  | "openPorts"
+  | "claimByAddress"
+  | "chassisByNetwork";
+
 /** The tracked reads of a derivation. Each makes a dependency on exactly what it answers. */
 export interface Read {
   row<T extends ReadableName>(table: T, id: string): Readable[T] | undefined;
@@ -104,7 +116,11 @@ export interface DerivedTable<N extends DerivedName = DerivedName> {
 export type Index = {
   [T in ReadableName]: {
     readonly table: T;
-    readonly entries: (id: string, row: Readable[T], emit: (group: string, member: string) => void) => void;
+    readonly entries: (
+      id: string,
+      row: Readable[T],
+      emit: (group: string, member: string) => void,
+    ) => void;
   };
 }[ReadableName];
 

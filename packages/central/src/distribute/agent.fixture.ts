@@ -37,6 +37,8 @@ export class FakeAgent {
   /** Acks are sent at once; else with ack(). */
   autoAck = true;
   inSync = false;
+  /** Times that central asked for keys. */
+  keyRequests = 0;
   #distributor: Distributor;
   #incoming: Incoming | undefined;
   #inbox: Buffer[] = [];
@@ -57,7 +59,8 @@ export class FakeAgent {
     return this.#inbox.length;
   }
 
-  async connect(over: Partial<Hello> = {}, identity = this.chassis): Promise<void> {
+  /** `identity`: what its certificate names; null = nothing. */
+  async connect(over: Partial<Hello> = {}, identity: string | null = this.chassis): Promise<void> {
     this.disconnect();
     this.inSync = false;
     this.welcome = undefined;
@@ -70,7 +73,7 @@ export class FakeAgent {
       },
       end: () => undefined,
     };
-    this.#incoming = this.#distributor.accept(wire, () => identity);
+    this.#incoming = this.#distributor.accept(wire, () => identity ?? undefined);
     await this.send({ $case: "hello", value: { ...this.#hello(), ...over } });
   }
 
@@ -78,6 +81,11 @@ export class FakeAgent {
   moveTo(distributor: Distributor): void {
     this.disconnect();
     this.#distributor = distributor;
+  }
+
+  /** So that central cannot continue, and resyncs. */
+  forgetSequence(): void {
+    if (this.position !== undefined) this.position = { ...this.position, sequence: 1n << 50n };
   }
 
   disconnect(): void {
@@ -135,6 +143,7 @@ export class FakeAgent {
         if (message.value.end !== undefined) await this.#apply(message.value.end);
         return;
       case "scopeKeysRequest": {
+        this.keyRequests += 1;
         const scopes = new Set(message.value.scopes);
         const keys = [...this.held.keys()]
           .filter((key) => scopes.has(scopeOf(key)))

@@ -21,13 +21,14 @@ export class Digests {
     this.#instructions = options.instructions;
   }
 
-  /** 16 bytes, as on the wire. */
-  digest(scope: string): Buffer {
+  /** 16 bytes, as on the wire. `keep` = false while instructions show changes that changed() was not told yet. */
+  digest(scope: string, keep: boolean): Buffer {
     let sum = this.#sums.get(scope);
     if (sum === undefined) {
       sum = 0n;
-      for (const [key, body] of this.#instructions(scope)) sum = digestAdd(sum, this.#of(key, body));
-      this.#sums.set(scope, sum);
+      for (const [key, body] of this.#instructions(scope))
+        sum = digestAdd(sum, this.#of(key, body));
+      if (keep) this.#sums.set(scope, sum);
     }
     return digestToBytes(sum);
   }

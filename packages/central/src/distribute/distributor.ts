@@ -5,121 +5,37 @@
 //   DerivedBatch --publish--> outbox of each chassis in the audience --next turn--> session --frames--> agent
 //   agent --acks--> outbox, RealizedLog      --reports, claims--> Bindings
 
-import type { Server, ServerDuplexStream } from "@grpc/grpc-js";
-import type { Clock, Timer } from "@weft/shared/clock.ts";
+import type { Server } from "@grpc/grpc-js";
+import type { Timer } from "@weft/shared/clock.ts";
 import { describeError } from "@weft/shared/errors.ts";
 import {
-  AgentMessage,
+  type AgentMessage,
   type CentralMessage,
   type Hello,
   SouthboundServiceService,
 } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { SCHEMA_VERSION } from "@weft/shared/instruction-digest.ts";
-import type { Bindings } from "../bindings/bindings.ts";
 import type { Refused } from "../bindings/placement.ts";
-import type { DerivedBatch, Deriver } from "../derive/deriver.ts";
+import type { DerivedBatch } from "../derive/deriver.ts";
 import type { ChassisRow } from "../model/rows.ts";
+import { holdReason, refusalOf } from "./admission.ts";
 import { toClaims, toReport } from "./convert.ts";
 import { Digests } from "./digests.ts";
 import { InstructionEncoder } from "./frames.ts";
-import { Outbox, type Stem } from "./outbox.ts";
+import {
+  type Call,
+  type ChassisStatus,
+  type DistributorConfig,
+  type DistributorMetrics,
+  type DistributorOptions,
+  defaultDistributorConfig,
+} from "./options.ts";
+import type { Stem } from "./outbox.ts";
+import { newPeer, noteAck, type Peer, statusOf } from "./peers.ts";
 import { Queries } from "./queries.ts";
-import { type Failure, type Realization, RealizedLog } from "./realized.ts";
+import { type Realization, RealizedLog } from "./realized.ts";
 import { type Received, Session, type Wire } from "./session.ts";
 
-export interface DistributorConfig {
-  /** Frames that a chassis may have and not have acked. */
-  readonly maxUnackedFrames: number;
-  /** A stream that takes nothing for so long is cut. */
-  readonly stallMs: number;
-  /** A stream must say hello within. */
-  readonly helloMs: number;
-  /** A resync that deletes waits so long for the complete port reports. */
-  readonly reportWaitMs: number;
-  /** An outbox without a stream is kept for so long; then the chassis resyncs. */
-  readonly resumeMs: number;
-  readonly maxSessions: number;
-}
-
-export const defaultDistributorConfig: DistributorConfig = {
-  maxUnackedFrames: 32,
-  stallMs: 30_000,
-  helloMs: 10_000,
-  reportWaitMs: 2_000,
-  resumeMs: 600_000,
-  maxSessions: 4_000,
-};
-
-export interface DistributorMetrics {
-  sessions(count: number): void;
-  frame(bytes: number): void;
-  /** Time from the freezing of the oldest frame that the ack covers. */
-  acked(ms: number): void;
-  /** A stream was ended by central; why, in one word. */
-  cut(cause: "refused" | "replaced" | "silent" | "stalled" | "protocol" | "overflow"): void;
-}
-
-export interface DistributorLogger {
-  info(fields: object, text: string): void;
-  warn(fields: object, text: string): void;
-}
-
-type Call = ServerDuplexStream<AgentMessage, CentralMessage>;
-
-export interface DistributorOptions {
-  readonly deriver: Pick<Deriver, "interest">;
-  readonly bindings: Bindings;
-  readonly storeId: string;
-  /** One life of a central process. */
-  readonly epoch: bigint;
-  /** Revision of the model when the deriver was made, and later. */
-  readonly currentRevision: () => bigint;
-  /** Registers or refreshes the chassis; when it answers, the model shows the row and its batch was published. */
-  readonly registerChassis: (hello: Hello) => Promise<ChassisRow>;
-  /** Name that the peer's certificate speaks for; undefined = none: refused. */
-  readonly peerChassis: (call: Call, hello: Hello) => string | undefined;
-  readonly clock: Clock;
-  readonly logger: DistributorLogger;
-  readonly metrics?: DistributorMetrics;
-  readonly config?: Partial<DistributorConfig>;
-}
-
-/** What is known of a chassis beyond its row. */
-export interface ChassisStatus {
-  readonly connected: boolean;
-  readonly realizedRevision: bigint;
-  readonly ackedSequence: bigint;
-  readonly sentSequence: bigint;
-  readonly instructions: number;
-  readonly pending: number;
-  readonly driftRepaired: bigint;
-  readonly flows: number;
-  /** At most 1000. */
-  readonly failed: readonly Failure[];
-  readonly failedTotal: number;
-  readonly agentVersion: string;
-  /** 0 = not since central started. */
-  readonly lastSeenMs: number;
-  /** Empty = it waits for nobody. */
-  readonly waitingFor: string;
-}
-
-/** A chassis that was connected in this epoch. */
-interface Peer {
-  readonly outbox: Outbox;
-  session: Session | undefined;
-  /** What agent and central wait for an operator for. */
-  agentWaitsFor: string;
-  failed: readonly Failure[];
-  failedTotal: number;
-  driftRepaired: bigint;
-  flows: number;
-  agentVersion: string;
-  lastSeenMs: number;
-}
-
-/** Failures of one chassis that are kept. */
-const MAX_FAILED = 1000;
 const SWEEP_MS = 1000;
 /** A stream is cut when nothing was heard for so many leases. */
 const SILENT_LEASES = 3;
@@ -132,6 +48,14 @@ export interface Incoming {
   /** The stream is gone. */
   ended(): void;
 }
+
+export type {
+  ChassisStatus,
+  DistributorConfig,
+  DistributorLogger,
+  DistributorMetrics,
+  DistributorOptions,
+} from "./options.ts";
 
 export class Distributor {
   readonly #options: DistributorOptions;
@@ -147,6 +71,8 @@ export class Distributor {
   #turn: NodeJS.Immediate | undefined;
   #sweep: Timer | undefined;
   #closed = false;
+  /** Derivation is ahead of what was published: no frame may be frozen. */
+  #held = false;
 
   /** For grpc-js, with `definition`: messages to agents are encoded here. */
   readonly service = { connect: (call: Call): void => this.#connect(call) };
@@ -186,16 +112,36 @@ export class Distributor {
     return this.#sequence;
   }
 
-  /** Queues a derived batch; frames go out at the end of this turn. Call it right after deriver.apply(), in the same order. */
+  /** Derivation starts on parts of a batch and will publish them as one: until then no chassis is sent a part. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /**
+   * Queues a derived batch; frames go out at the end of this turn. Call it right after deriver.apply(), in the same order; or
+   * after hold(), with the results of several apply() joined in their order.
+   */
   publish(batch: DerivedBatch): void {
+    if (this.#held) {
+      this.#held = false;
+      for (const peer of this.#peers.values()) this.#soon(peer);
+    }
     const intent = batch.revision > this.#realized.derived;
     const touched = new Set<string>();
     if (batch.instructions.length > 0 || batch.subscriptions.length > 0) {
       this.#sequence += 1n;
-      this.#queue(batch, { sequence: this.#sequence, revision: intent ? batch.revision : null }, touched);
+      this.#queue(
+        batch,
+        { sequence: this.#sequence, revision: intent ? batch.revision : null },
+        touched,
+      );
     }
     if (!intent) return;
-    this.#realized.add(batch.revision, touched, batch.instructions.map(({ key }) => key));
+    this.#realized.add(
+      batch.revision,
+      touched,
+      batch.instructions.map(({ key }) => key),
+    );
     this.#realized.check();
   }
 
@@ -205,22 +151,7 @@ export class Distributor {
   }
 
   chassisStatus(id: string): ChassisStatus {
-    const peer = this.#peers.get(id);
-    const { alive: _, ...progress } = this.#progress(id);
-    return {
-      connected: peer?.session !== undefined,
-      ...progress,
-      ackedSequence: peer?.outbox.ackedSequence ?? 0n,
-      sentSequence: peer?.outbox.sentSequence ?? 0n,
-      instructions: peer?.outbox.instructions ?? 0,
-      pending: peer?.outbox.pending ?? 0,
-      driftRepaired: peer?.driftRepaired ?? 0n,
-      flows: peer?.flows ?? 0,
-      failedTotal: peer?.failedTotal ?? 0,
-      agentVersion: peer?.agentVersion ?? "",
-      lastSeenMs: peer?.session?.heardMs ?? peer?.lastSeenMs ?? 0,
-      waitingFor: peer?.session?.waitingFor || peer?.agentWaitsFor || "",
-    };
+    return statusOf(this.#peers.get(id), this.#realized.derived);
   }
 
   /** Asks the agent; answers its JSON. Rejects with a transient WeftError. */
@@ -287,7 +218,8 @@ export class Distributor {
   #flush(): void {
     this.#turn = undefined;
     for (const peer of this.#dirty) {
-      if (peer.outbox.overflowed) this.#cut(peer.session, "overflow", "it does not read what it is sent");
+      if (peer.outbox.overflowed)
+        this.#cut(peer.session, "overflow", "it does not read what it is sent");
       else peer.session?.pump();
     }
     this.#dirty.clear();
@@ -327,6 +259,7 @@ export class Distributor {
       wire,
       encoder: this.#encoder,
       maxUnackedFrames: this.#config.maxUnackedFrames,
+      held: () => this.#held,
       nextSequence: (after) => {
         if (this.#sequence <= after) this.#sequence = after + 1n;
         return this.#sequence;
@@ -357,9 +290,7 @@ export class Distributor {
     if (message.$case === "hello") return this.#hello(session, message.value, identity);
     const peer = this.#peers.get(session.chassis);
     const fault =
-      peer === undefined
-        ? "the first message must be a hello"
-        : this.#told(peer, session, message);
+      peer === undefined ? "the first message must be a hello" : this.#told(peer, session, message);
     if (fault !== undefined) this.#cut(session, "protocol", fault);
     return undefined;
   }
@@ -407,10 +338,7 @@ export class Distributor {
   ): string | undefined {
     const done = peer.outbox.ack(ack.sequence);
     if (done === undefined) return `an ack of ${ack.sequence}, which was not sent`;
-    peer.failed = ack.failed.slice(0, MAX_FAILED);
-    peer.failedTotal = Math.max(ack.failedTotal, ack.failed.length);
-    peer.driftRepaired = ack.driftRepaired;
-    peer.flows = ack.flows;
+    noteAck(peer, ack);
     const nowMs = this.#options.clock.nowMs();
     if (done.oldestSentMs !== undefined) this.#options.metrics?.acked(nowMs - done.oldestSentMs);
     if (done.inSync) this.#options.bindings.inSync(session.chassis);
@@ -426,15 +354,8 @@ export class Distributor {
     identity: (hello: Hello) => string | undefined,
   ): Promise<void> {
     if (session.state !== "greeting") return this.#cut(session, "protocol", "a second hello");
-    if (hello.protocolVersion < 1) {
-      const spoken = `protocol version ${hello.protocolVersion} is unknown`;
-      return this.#cut(session, "refused", `${spoken}: central speaks 1, update the agent`);
-    }
-    const allowed = identity(hello);
-    if (allowed === undefined || allowed !== hello.chassis) {
-      const says = allowed === undefined ? "names no chassis" : `is of chassis ${allowed}`;
-      return this.#cut(session, "refused", `the certificate ${says}, not of ${hello.chassis}`);
-    }
+    const refused = refusalOf(hello, identity(hello));
+    if (refused !== undefined) return this.#cut(session, "refused", refused);
     session.registering();
     let row: ChassisRow;
     try {
@@ -449,7 +370,7 @@ export class Distributor {
 
   #greet(session: Session, hello: Hello, row: ChassisRow): void {
     const { bindings, deriver, storeId, epoch } = this.#options;
-    const peer = this.#peers.get(row.id) ?? this.#newPeer(row.id);
+    const peer = this.#peers.get(row.id) ?? this.#addPeer(row.id);
     if (peer.session !== undefined) {
       this.#cut(peer.session, "replaced", "a newer stream of this chassis replaced this one");
     }
@@ -457,7 +378,7 @@ export class Distributor {
     peer.agentVersion = hello.agentVersion;
     peer.agentWaitsFor = "";
     const { held } = hello;
-    const hold = this.#holdReason(hello, row);
+    const hold = holdReason(hello, row, { storeId, revision: this.#options.currentRevision() });
     const sameStore = held?.storeId === storeId;
     const foreign = !sameStore || hello.schemaVersion !== SCHEMA_VERSION;
     const resume =
@@ -484,7 +405,7 @@ export class Distributor {
         get scopes() {
           return interest.scopes(row.id);
         },
-        digest: (scope) => this.#digests.digest(scope),
+        digest: (scope) => this.#digests.digest(scope, !this.#held),
         hash: (key, body) => this.#digests.hash(key, body),
       },
       resume,
@@ -496,34 +417,8 @@ export class Distributor {
     this.#realized.check();
   }
 
-  /** Why an operator must agree before this agent is told anything. */
-  #holdReason({ held }: Hello, row: ChassisRow): string | undefined {
-    const { storeId, currentRevision } = this.#options;
-    const wayOut = `if that is right, weft chassis adopt ${row.id}`;
-    if (row.lost) return `it is declared lost: ${wayOut}`;
-    if (held === undefined) return undefined;
-    if (held.storeId !== storeId) {
-      return `it holds instructions of store ${held.storeId}, and this is ${storeId}: ${wayOut}`;
-    }
-    if (held.revision > currentRevision()) {
-      const gap = `it holds revision ${held.revision}, and the store is at ${currentRevision()}`;
-      return `${gap}, as after a restore: ${wayOut}`;
-    }
-    return undefined;
-  }
-
-  #newPeer(id: string): Peer {
-    const peer: Peer = {
-      outbox: new Outbox({ chassis: id, reader: this.#options.deriver.interest }),
-      session: undefined,
-      agentWaitsFor: "",
-      failed: [],
-      failedTotal: 0,
-      driftRepaired: 0n,
-      flows: 0,
-      agentVersion: "",
-      lastSeenMs: 0,
-    };
+  #addPeer(id: string): Peer {
+    const peer = newPeer(id, this.#options.deriver.interest);
     this.#peers.set(id, peer);
     return peer;
   }

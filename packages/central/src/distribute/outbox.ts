@@ -74,7 +74,9 @@ export class Outbox {
 
   /** More is pending than its own keys explain: keys came and went while it did not read. */
   get overflowed(): boolean {
-    return this.#pending.size > SPARE_KEYS && this.#pending.size > SPARE_KEYS + 2 * this.instructions;
+    return (
+      this.#pending.size > SPARE_KEYS && this.#pending.size > SPARE_KEYS + 2 * this.instructions
+    );
   }
 
   put(key: string, stem: Stem): void {

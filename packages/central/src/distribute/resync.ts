@@ -14,7 +14,9 @@ export interface ResyncReader {
 /** Scopes whose keys must be asked for: those that differ, and those that the agent should not hold at all. */
 export function differingScopes(held: readonly ScopeDigest[], reader: ResyncReader): string[] {
   return held
-    .filter(({ scope, digest }) => !reader.scopes.has(scope) || !reader.digest(scope).equals(digest))
+    .filter(
+      ({ scope, digest }) => !reader.scopes.has(scope) || !reader.digest(scope).equals(digest),
+    )
     .map(({ scope }) => scope);
 }
 

@@ -50,6 +50,8 @@ export interface SessionOptions {
   readonly wire: Wire;
   readonly encoder: InstructionEncoder;
   readonly maxUnackedFrames: number;
+  /** True while no frame may be frozen. */
+  readonly held: () => boolean;
   /** A new sequence, at least as high as all that were given. */
   readonly nextSequence: (after: bigint) => bigint;
   readonly revision: () => bigint;
@@ -258,6 +260,7 @@ export class Session {
   /** False = nothing to freeze, or too much unacked. */
   #freeze(): boolean {
     const { outbox } = this.#known();
+    if (this.#options.held()) return false;
     if (outbox.unacked >= this.#options.maxUnackedFrames) return false;
     const frame = outbox.freeze({
       sequence: this.#options.nextSequence(outbox.sentSequence),

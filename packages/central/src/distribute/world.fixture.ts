@@ -5,6 +5,7 @@ import { Bindings, type BindingsConfig } from "../bindings/bindings.ts";
 import { createDeriver } from "../derive/deriver.ts";
 import { MemoryRows, type RowEdit, rowOf } from "../derive/memory-rows.ts";
 import type { Batch, BindingRow } from "../model/rows.ts";
+import type { Hello } from "@weft/shared/gen/weft/v1/southbound.ts";
 import type { Clock } from "@weft/shared/clock.ts";
 import { FakeAgent } from "./agent.fixture.ts";
 import { Distributor, type DistributorConfig } from "./distributor.ts";
@@ -16,6 +17,8 @@ export interface WorldOptions {
   readonly storeId?: string;
   readonly epoch?: bigint;
   readonly checkpoint?: readonly BindingRow[];
+  /** Over gRPC only; accept() takes an identity of its own. */
+  readonly peerChassis?: (hello: Hello) => string | undefined;
   readonly bindings?: Partial<BindingsConfig>;
   readonly config?: Partial<DistributorConfig>;
 }
@@ -57,7 +60,7 @@ export class World {
         this.commit([{ table: "chassis", id, row: rowOf.chassis({ id, key }) }]);
         return this.rows.get("chassis", id) ?? rowOf.chassis({ id, key });
       },
-      peerChassis: () => undefined,
+      peerChassis: (_call, hello) => options.peerChassis?.(hello),
       clock: options.clock,
       logger: { info: () => undefined, warn: () => undefined },
       config: options.config ?? {},

@@ -92,7 +92,12 @@ export class Fixture implements AsyncDisposable {
         this.model.put(table, row.id, row as Rows[typeof table]);
       }
     }
-    this.publisher = new Publisher({ model: this.model, derive: () => {} });
+    this.publisher = new Publisher({
+      model: this.model,
+      derive: ({ revision }) => ({ revision, instructions: [], subscriptions: [] }),
+      distribute: () => undefined,
+      published: () => undefined,
+    });
     const prefix = loaded.revision;
     this.transactor = new Transactor({
       store: this.store,

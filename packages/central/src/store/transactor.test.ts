@@ -195,10 +195,10 @@ describe("concurrency and faults", () => {
     );
     const rows = outcomes.map((outcome) => outcome.results[0]?.row as PortRow);
     for (const read of [
-      (row: PortRow) => row.mac,
-      (row: PortRow) => row.key,
-      (row: PortRow) => row.fixedIps[0]?.ip,
-      (row: PortRow) => row.revision,
+      (row: PortRow): unknown => row.mac,
+      (row: PortRow): unknown => row.key,
+      (row: PortRow): unknown => row.fixedIps[0]?.ip,
+      (row: PortRow): unknown => row.revision,
     ]) {
       expect(new Set(rows.map(read)).size).toBe(200);
     }

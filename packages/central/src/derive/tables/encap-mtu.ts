@@ -6,7 +6,9 @@ import type { DerivedTable } from "../spec.ts";
 
 export const encapMtu: DerivedTable<"encap-mtu"> = {
   name: "encap-mtu",
-  sources: [{ table: "chassis", keys: (_id, row) => row.encaps.map((encap) => String(encap.type)) }],
+  sources: [
+    { table: "chassis", keys: (_id, row) => row.encaps.map((encap) => String(encap.type)) },
+  ],
   derive(read, type) {
     const smallest = read.first("chassisByInnerMtu", type);
     return smallest === undefined ? undefined : Number(smallest.slice(0, 5));

@@ -5,9 +5,7 @@ import type { DerivedTable } from "../spec.ts";
 
 export const fencedPeer: DerivedTable<"fenced-peer"> = {
   name: "fenced-peer",
-  sources: [
-    { table: "fences", keys: (id, row) => row.map((key) => `chassis/${id}/fence/${key}`) },
-  ],
+  sources: [{ table: "fences", keys: (id, row) => row.map((key) => `chassis/${id}/fence/${key}`) }],
   derive(read, key) {
     const id = read.first("chassisByKey", keySegment(key, 3));
     const peer = id === undefined ? undefined : read.row("chassis", id);

@@ -7,9 +7,7 @@ import type { DerivedTable } from "../spec.ts";
 
 export const fences: DerivedTable<"fences"> = {
   name: "fences",
-  sources: [
-    { table: "placement", keys: (_id, row) => [row.chassis] },
-  ],
+  sources: [{ table: "placement", keys: (_id, row) => [row.chassis] }],
   derive(read, self) {
     const keys: number[] = [];
     for (const id of read.members("fencedChassis", "")) {

@@ -43,7 +43,10 @@ pub struct NativeFailure {
 
 impl From<Failure> for NativeFailure {
     fn from(failure: Failure) -> Self {
-        Self { key: failure.key, reason: failure.reason }
+        Self {
+            key: failure.key,
+            reason: failure.reason,
+        }
     }
 }
 
@@ -88,9 +91,14 @@ pub struct NativeClaim {
 
 impl From<Event> for NativeEvent {
     fn from(event: Event) -> Self {
-        let mut native =
-            Self { kind: String::new(), completed: None, connection: None, drift: None, claim: None };
-        native.kind = match event {
+        let mut native = Self {
+            kind: String::new(),
+            completed: None,
+            connection: None,
+            drift: None,
+            claim: None,
+        };
+        let kind = match event {
             Event::Completed(done) => {
                 native.completed = Some(NativeCompleted {
                     ticket: BigInt::from(done.ticket),
@@ -106,7 +114,9 @@ impl From<Event> for NativeEvent {
                 "connection"
             }
             Event::Drift { repaired } => {
-                native.drift = Some(NativeDrift { repaired: count(repaired) });
+                native.drift = Some(NativeDrift {
+                    repaired: count(repaired),
+                });
                 "drift"
             }
             Event::Claim { port_id, ip, mac } => {
@@ -114,11 +124,15 @@ impl From<Event> for NativeEvent {
                     IpAddr::V4(ip) => ip.octets().to_vec(),
                     IpAddr::V6(ip) => ip.octets().to_vec(),
                 };
-                native.claim = Some(NativeClaim { port_id, ip, mac: mac.to_vec() });
+                native.claim = Some(NativeClaim {
+                    port_id,
+                    ip,
+                    mac: mac.to_vec(),
+                });
                 "claim"
             }
-        }
-        .to_owned();
+        };
+        kind.clone_into(&mut native.kind);
         native
     }
 }
@@ -133,7 +147,11 @@ pub struct NativePortFlow {
 
 impl From<PortFlow> for NativePortFlow {
     fn from(flow: PortFlow) -> Self {
-        Self { key: flow.key, cookie: BigInt::from(flow.cookie), text: flow.text }
+        Self {
+            key: flow.key,
+            cookie: BigInt::from(flow.cookie),
+            text: flow.text,
+        }
     }
 }
 

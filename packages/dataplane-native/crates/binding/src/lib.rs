@@ -35,14 +35,14 @@ impl Dataplane {
     pub fn open(options: NativeOptions, on_event: Function<NativeEvent, ()>) -> Result<Self> {
         let droppable = Arc::new(AtomicUsize::new(0));
         let delivered = droppable.clone();
-        let to_js = on_event.build_threadsafe_function::<Event>().build_callback(
-            move |context: ThreadsafeCallContext<Event>| {
+        let to_js = on_event
+            .build_threadsafe_function::<Event>()
+            .build_callback(move |context: ThreadsafeCallContext<Event>| {
                 if is_droppable(&context.value) {
                     delivered.fetch_sub(1, Ordering::Relaxed);
                 }
                 Ok(NativeEvent::from(context.value))
-            },
-        )?;
+            })?;
         let sink = move |event: Event| {
             if is_droppable(&event) && droppable.fetch_add(1, Ordering::Relaxed) >= MAX_DROPPABLE {
                 droppable.fetch_sub(1, Ordering::Relaxed);
@@ -53,7 +53,9 @@ impl Dataplane {
         };
         let engine = Engine::open(options.into(), Box::new(sink))
             .map_err(|error| Error::from_reason(error.to_string()))?;
-        Ok(Self { engine: Some(engine) })
+        Ok(Self {
+            engine: Some(engine),
+        })
     }
 
     /// The ticket, or 0: busy, nothing taken.
@@ -74,7 +76,10 @@ impl Dataplane {
         let (deferred, promise) = env.create_deferred()?;
         engine.port_flows(port_key, move |reply| match reply {
             Ok(flows) => deferred.resolve(move |_| {
-                Ok(flows.into_iter().map(NativePortFlow::from).collect::<Vec<_>>())
+                Ok(flows
+                    .into_iter()
+                    .map(NativePortFlow::from)
+                    .collect::<Vec<_>>())
             }),
             Err(error) => deferred.reject(Error::from_reason(error.to_string())),
         });
@@ -89,11 +94,15 @@ impl Dataplane {
     /// Joins the engine's thread, off the JavaScript thread. A second call has nothing to do.
     #[napi(catch_unwind)]
     pub fn close(&mut self) -> AsyncTask<Close> {
-        AsyncTask::new(Close { engine: self.engine.take() })
+        AsyncTask::new(Close {
+            engine: self.engine.take(),
+        })
     }
 
     fn engine(&self) -> Result<&Engine> {
-        self.engine.as_ref().ok_or_else(|| Error::from_reason("the dataplane is closed"))
+        self.engine
+            .as_ref()
+            .ok_or_else(|| Error::from_reason("the dataplane is closed"))
     }
 }
 

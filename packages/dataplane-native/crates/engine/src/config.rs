@@ -58,9 +58,12 @@ impl Options {
         self.max_tickets = self.max_tickets.clamp(1, 65_536);
         self.max_queued_bytes = self.max_queued_bytes.clamp(1 << 20, 1 << 30);
         self.bundle_flows = self.bundle_flows.clamp(1, 10_000);
-        self.check_interval =
-            self.check_interval.clamp(Duration::from_millis(100), Duration::from_secs(3600));
-        self.reconnect_max = self.reconnect_max.clamp(RECONNECT_MIN, Duration::from_secs(60));
+        self.check_interval = self
+            .check_interval
+            .clamp(Duration::from_millis(100), Duration::from_secs(3600));
+        self.reconnect_max = self
+            .reconnect_max
+            .clamp(RECONNECT_MIN, Duration::from_secs(60));
         self
     }
 }

@@ -44,8 +44,14 @@ impl Drift {
 
     /// A repair was done: two that fight over a flow do so ever more slowly.
     fn repaired(&mut self, now: Instant) {
-        let calm = self.not_before.is_none_or(|before| now >= before + self.pause);
-        self.pause = if calm { PAUSE_MIN } else { (self.pause * 2).min(PAUSE_MAX) };
+        let calm = self
+            .not_before
+            .is_none_or(|before| now >= before + self.pause);
+        self.pause = if calm {
+            PAUSE_MIN
+        } else {
+            (self.pause * 2).min(PAUSE_MAX)
+        };
         self.not_before = Some(now + self.pause);
     }
 }
@@ -53,7 +59,9 @@ impl Drift {
 impl Worker {
     /// Takes the reports of the flow monitor.
     pub(crate) fn flow_updates(&mut self, reply: MultipartReply) {
-        let MultipartReply::FlowMonitor(updates) = reply else { return };
+        let MultipartReply::FlowMonitor(updates) = reply else {
+            return;
+        };
         for update in updates {
             match update {
                 FlowUpdate::Added(flow) | FlowUpdate::Modified(flow) => self.flow_came(flow),
@@ -70,7 +78,8 @@ impl Worker {
         match self.program.flow(&id) {
             Some(wanted) => {
                 // Flags and importance are not reported.
-                let same = (wanted.cookie, &wanted.instructions) == (id.0.cookie, &id.0.instructions);
+                let same =
+                    (wanted.cookie, &wanted.instructions) == (id.0.cookie, &id.0.instructions);
                 if !same {
                     self.drift.flows.insert(id);
                 }

@@ -35,9 +35,15 @@ pub enum Event {
         reason: String,
     },
     /// Someone else changed what is ours; `repaired` flows, groups and meters were put right.
-    Drift { repaired: usize },
+    Drift {
+        repaired: usize,
+    },
     /// A local port spoke for an address that only its allowed pairs name.
-    Claim { port_id: String, ip: IpAddr, mac: [u8; 6] },
+    Claim {
+        port_id: String,
+        ip: IpAddr,
+        mac: [u8; 6],
+    },
 }
 
 /// One flow of a port, for people.

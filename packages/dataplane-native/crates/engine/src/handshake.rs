@@ -9,15 +9,22 @@ use weft_openflow::{Message, TlvMap, TlvTableCommand, async_kinds};
 
 /// Bit of version 1.5 (0x06) in a hello.
 const VERSION_1_5: u64 = 1 << 6;
-/// NXPIF_NXT_PACKET_IN2.
+/// `NXPIF_NXT_PACKET_IN2`.
 const PACKET_IN2: u32 = 2;
 /// The Geneve option that carries ports and identities; its bits are drawn in ARCHITECTURE.md, "Pipeline".
-const TLV: TlvMap = TlvMap { class: tlv::CLASS, kind: tlv::KIND, length: tlv::BYTES, index: 0 };
+const TLV: TlvMap = TlvMap {
+    class: tlv::CLASS,
+    kind: tlv::KIND,
+    length: tlv::BYTES,
+    index: 0,
+};
 
 impl Worker {
     /// Brings a fresh connection to where flows may be sent.
     pub(crate) fn handshake(&mut self) -> Result<(), Lost> {
-        self.link.send(&Message::Hello { versions: VERSION_1_5 })?;
+        self.link.send(&Message::Hello {
+            versions: VERSION_1_5,
+        })?;
         match self.receive("hello")? {
             (_, Message::Hello { versions }) if versions & VERSION_1_5 != 0 => {}
             (_, Message::Hello { .. }) => {
@@ -27,12 +34,22 @@ impl Worker {
                 ));
             }
             (_, Message::Error(error)) => {
-                return Err(Lost::Refused { what: "the hello", error: error.to_string() });
+                return Err(Lost::Refused {
+                    what: "the hello",
+                    error: error.to_string(),
+                });
             }
-            _ => return Err(Lost::Protocol("another message before the hello".to_owned())),
+            _ => {
+                return Err(Lost::Protocol(
+                    "another message before the hello".to_owned(),
+                ));
+            }
         }
         // A management socket is a service connection: it gets packet-ins only when it asks.
-        self.link.send(&Message::SetConfig { flags: 0, miss_send_len: u16::MAX })?;
+        self.link.send(&Message::SetConfig {
+            flags: 0,
+            miss_send_len: u16::MAX,
+        })?;
         self.link.send(&Message::SetPacketInFormat(PACKET_IN2))?;
         self.link.send(&Message::SetAsync(vec![
             (async_kinds::PACKET_IN, 0b11_1111),
@@ -50,7 +67,10 @@ impl Worker {
             match self.receive(what)? {
                 (xid, Message::BarrierReply) if xid == barrier => return Ok(()),
                 (_, Message::Error(error)) => {
-                    return Err(Lost::Refused { what, error: error.to_string() });
+                    return Err(Lost::Refused {
+                        what,
+                        error: error.to_string(),
+                    });
                 }
                 (xid, message) => self.unsolicited(xid, message),
             }
@@ -62,10 +82,10 @@ impl Worker {
         if maps.contains(&TLV) {
             return Ok(());
         }
-        if let Some(foreign) = maps.iter().find(|map| {
-            map.index == TLV.index
-                || (map.class, map.kind) == (TLV.class, TLV.kind)
-        }) {
+        if let Some(foreign) = maps
+            .iter()
+            .find(|map| map.index == TLV.index || (map.class, map.kind) == (TLV.class, TLV.kind))
+        {
             return Err(Lost::Unusable(format!(
                 "the bridge maps Geneve option class {:#06x} type {:#04x} length {} to tun_metadata{}, \
                  where Weft needs class {:#06x} type {:#04x} length {} at tun_metadata{}: \
@@ -80,7 +100,10 @@ impl Worker {
                 TLV.index,
             )));
         }
-        self.link.send(&Message::TlvTableMod { command: TlvTableCommand::Add, maps: vec![TLV] })?;
+        self.link.send(&Message::TlvTableMod {
+            command: TlvTableCommand::Add,
+            maps: vec![TLV],
+        })?;
         self.barrier("the TLV map")
     }
 
@@ -90,7 +113,10 @@ impl Worker {
             match self.receive("the TLV map")? {
                 (xid, Message::TlvTableReply { maps, .. }) if xid == request => return Ok(maps),
                 (xid, Message::Error(error)) if xid == request => {
-                    return Err(Lost::Refused { what: "the TLV map", error: error.to_string() });
+                    return Err(Lost::Refused {
+                        what: "the TLV map",
+                        error: error.to_string(),
+                    });
                 }
                 (xid, message) => self.unsolicited(xid, message),
             }

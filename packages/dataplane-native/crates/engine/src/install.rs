@@ -14,9 +14,9 @@ use crate::work::Item;
 use crate::worker::Worker;
 use std::collections::{BTreeSet, HashMap};
 use weft_openflow::{
-    BundleControl, BundleStep, Flow, FlowModCommand, Group, GroupMod, GroupModCommand,
-    Message, Meter, MeterMod, MeterModCommand, bundle_flags, encode, encode_bundled_flow_mod,
-    encode_flow_mod,
+    BundleControl, BundleStep, ErrorMessage, Flow, FlowModCommand, Group, GroupMod,
+    GroupModCommand, Message, Meter, MeterMod, MeterModCommand, bundle_flags, encode,
+    encode_bundled_flow_mod, encode_flow_mod,
 };
 
 const FLAGS: u16 = bundle_flags::ATOMIC | bundle_flags::ORDERED;
@@ -36,7 +36,9 @@ impl Hopeless {
     }
 
     pub(crate) fn failures(&self) -> impl Iterator<Item = Failure> + '_ {
-        self.reasons.values().map(|reason| pipeline_failure(reason.clone()))
+        self.reasons
+            .values()
+            .map(|reason| pipeline_failure(reason.clone()))
     }
 }
 
@@ -76,7 +78,10 @@ impl Worker {
         up: bool,
         refused: &mut BTreeSet<String>,
     ) -> Result<(), Lost> {
-        let items: Vec<Item> = items.into_iter().filter(|item| self.must_send(item)).collect();
+        let items: Vec<Item> = items
+            .into_iter()
+            .filter(|item| self.must_send(item))
+            .collect();
         // Meters cannot be part of a bundle (OFPBFC_MSG_UNSUP).
         let is_meter = |item: &Item| matches!(item, Item::Meter(_));
         let (meters, others): (Vec<_>, Vec<_>) = items.into_iter().partition(is_meter);
@@ -205,12 +210,15 @@ impl Worker {
                 Message::BarrierReply if xid == barrier => break,
                 Message::Error(error) => {
                     if let Some(&(_, position)) = sent.iter().find(|&&(sent, _)| sent == xid) {
-                        attempt.errors.push((position, error.to_string()));
+                        attempt.errors.push((position, words(&error)));
                     } else if Some(xid) == commit || Some(xid) == open {
                         attempt.applied = false;
                         if attempt.errors.is_empty() {
                             let error = error.to_string();
-                            return Err(Lost::Refused { what: "a bundle", error });
+                            return Err(Lost::Refused {
+                                what: "a bundle",
+                                error,
+                            });
                         }
                     } else {
                         self.stats.stray_errors += 1;
@@ -224,8 +232,14 @@ impl Worker {
     }
 
     fn bundle_step(&mut self, envelope: Envelope, step: BundleStep) -> Result<Option<u32>, Lost> {
-        let Envelope::Bundle(bundle_id) = envelope else { return Ok(None) };
-        let control = BundleControl { bundle_id, step, flags: FLAGS };
+        let Envelope::Bundle(bundle_id) = envelope else {
+            return Ok(None);
+        };
+        let control = BundleControl {
+            bundle_id,
+            step,
+            flags: FLAGS,
+        };
         self.link.send(&Message::BundleControl(control)).map(Some)
     }
 
@@ -255,9 +269,7 @@ impl Worker {
             }
             Item::Group(id) => {
                 let group_mod = match program.group(*id) {
-                    Some(group) => {
-                        GroupMod::new(GroupModCommand::AddOrModify, Group::clone(group))
-                    }
+                    Some(group) => GroupMod::new(GroupModCommand::AddOrModify, Group::clone(group)),
                     None => GroupMod::delete(*id),
                 };
                 self.push_message(Message::GroupMod(Box::new(group_mod)), xid, envelope)
@@ -265,12 +277,14 @@ impl Worker {
             Item::Meter(id) => {
                 let known = self.installed_meters.contains(id);
                 let meter_mod = match program.meter(*id) {
-                    Some(meter) if known => {
-                        MeterMod { command: MeterModCommand::Modify, meter: Meter::clone(meter) }
-                    }
-                    Some(meter) => {
-                        MeterMod { command: MeterModCommand::Add, meter: Meter::clone(meter) }
-                    }
+                    Some(meter) if known => MeterMod {
+                        command: MeterModCommand::Modify,
+                        meter: Meter::clone(meter),
+                    },
+                    Some(meter) => MeterMod {
+                        command: MeterModCommand::Add,
+                        meter: Meter::clone(meter),
+                    },
                     None => MeterMod::delete(*id),
                 };
                 match meter_mod.command {
@@ -289,17 +303,29 @@ impl Worker {
         envelope: Envelope,
     ) -> Result<(), weft_openflow::Error> {
         let message = match envelope {
-            Envelope::Bundle(bundle_id) => {
-                Message::BundleAdd { bundle_id, flags: FLAGS, message: Box::new(message) }
-            }
+            Envelope::Bundle(bundle_id) => Message::BundleAdd {
+                bundle_id,
+                flags: FLAGS,
+                message: Box::new(message),
+            },
             Envelope::None => message,
         };
         self.link.push(|out| encode(out, xid, &message))
     }
 }
 
+/// Without the transaction id, so that the same refusal has the same reason every time.
+fn words(error: &ErrorMessage) -> String {
+    format!("{} ({}/{})", error.name(), error.kind, error.code)
+}
+
 /// Just what names a flow: a delete needs no more.
 fn identity(flow: &Flow) -> Flow {
     let (table, priority, matching) = (flow.table, flow.priority, flow.matching.clone());
-    Flow { table, priority, matching, ..Flow::default() }
+    Flow {
+        table,
+        priority,
+        matching,
+        ..Flow::default()
+    }
 }

@@ -54,12 +54,18 @@ impl Engine {
         let queue = Queue::new(waker, options.max_tickets, options.max_queued_bytes);
         let stats: Arc<Mutex<Stats>> = Arc::default();
         let mut worker = Worker::new(options, (link, queue.clone()), sink, stats.clone());
-        let thread = std::thread::Builder::new().name("weft-engine".to_owned()).spawn(move || {
-            let bomb = AbortOnPanic;
-            worker.run();
-            std::mem::forget(bomb);
-        })?;
-        Ok(Self { queue, stats, thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("weft-engine".to_owned())
+            .spawn(move || {
+                let bomb = AbortOnPanic;
+                worker.run();
+                std::mem::forget(bomb);
+            })?;
+        Ok(Self {
+            queue,
+            stats,
+            thread: Some(thread),
+        })
     }
 
     /// Takes an encoded `EngineBatch` and answers its ticket (1, 2, ...), or `None`: busy or closed, and
@@ -81,12 +87,18 @@ impl Engine {
         port_key: u32,
         reply: impl FnOnce(Result<Vec<PortFlow>, RequestError>) + Send + 'static,
     ) {
-        self.queue.request(FlowsRequest { port_key, reply: Box::new(reply) });
+        self.queue.request(FlowsRequest {
+            port_key,
+            reply: Box::new(reply),
+        });
     }
 
     /// Counters as of the thread's last round.
     pub fn stats(&self) -> Stats {
-        self.stats.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.stats
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Stops and joins the thread. Flows stay; open tickets are not completed. Idempotent.

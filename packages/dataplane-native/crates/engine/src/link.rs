@@ -20,7 +20,10 @@ const FLUSH_BYTES: usize = 128 * 1024;
 /// What a wait ended with.
 #[derive(Debug)]
 pub(crate) enum Incoming {
-    Message { xid: u32, message: Message },
+    Message {
+        xid: u32,
+        message: Message,
+    },
     /// The owner put something into the queue.
     Woken,
     /// The deadline passed.
@@ -68,10 +71,16 @@ impl Link {
     /// Opens a connection, closing an earlier one. A Unix socket connects at once or not at all.
     pub(crate) fn connect(&mut self, path: &Path) -> Result<(), Lost> {
         self.disconnect();
-        let failed = |error| Lost::Connect { path: path.display().to_string(), error };
+        let failed = |error| Lost::Connect {
+            path: path.display().to_string(),
+            error,
+        };
         let mut stream = UnixStream::connect(path).map_err(failed)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut stream, SOCKET, interest).map_err(failed)?;
+        self.poll
+            .registry()
+            .register(&mut stream, SOCKET, interest)
+            .map_err(failed)?;
         self.connection = Some(Connection {
             stream,
             framer: Framer::default(),
@@ -99,7 +108,9 @@ impl Link {
 
     /// Bytes waiting for the socket.
     pub(crate) fn unsent(&self) -> usize {
-        self.connection.as_ref().map_or(0, |connection| connection.unsent.len() - connection.sent)
+        self.connection
+            .as_ref()
+            .map_or(0, |connection| connection.unsent.len() - connection.sent)
     }
 
     /// Bytes queued for this connection so far, sent or not.
@@ -120,7 +131,9 @@ impl Link {
         &mut self,
         encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Some(connection) = &mut self.connection else { return Ok(()) };
+        let Some(connection) = &mut self.connection else {
+            return Ok(());
+        };
         let before = connection.unsent.len();
         encode(&mut connection.unsent)?;
         self.queued = self.queued.wrapping_add(connection.unsent.len() - before);
@@ -149,7 +162,11 @@ impl Link {
             if !busy && now >= deadline {
                 return Ok(Incoming::Timeout);
             }
-            let wait = if busy { std::time::Duration::ZERO } else { deadline - now };
+            let wait = if busy {
+                std::time::Duration::ZERO
+            } else {
+                deadline - now
+            };
             self.wait(wait)?;
         }
     }
@@ -203,7 +220,10 @@ impl Connection {
     /// Writes what the socket takes.
     fn flush(&mut self) -> Result<(), Lost> {
         while self.writable && self.sent < self.unsent.len() {
-            match self.stream.write(self.unsent.get(self.sent..).unwrap_or_default()) {
+            match self
+                .stream
+                .write(self.unsent.get(self.sent..).unwrap_or_default())
+            {
                 Ok(count) => self.sent += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

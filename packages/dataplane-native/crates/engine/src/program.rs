@@ -29,18 +29,35 @@ pub(crate) struct Program {
 impl Program {
     pub(crate) fn new() -> Self {
         let compiler = Compiler::new();
-        let groups = compiler.groups().map(|group| (group.id, group.clone())).collect();
-        let meters = compiler.meters().map(|meter| (meter.id, meter.clone())).collect();
-        Self { compiler, groups, meters, refused: BTreeMap::new() }
+        let groups = compiler
+            .groups()
+            .map(|group| (group.id, group.clone()))
+            .collect();
+        let meters = compiler
+            .meters()
+            .map(|meter| (meter.id, meter.clone()))
+            .collect();
+        Self {
+            compiler,
+            groups,
+            meters,
+            refused: BTreeMap::new(),
+        }
     }
 
     /// Takes a batch and answers what to look at again. What cannot be compiled is in `failures`.
     pub(crate) fn apply(&mut self, batch: &EngineBatch) -> Vec<Item> {
         if !self.refused.is_empty() {
-            for key in batch.upserts.iter().map(|upsert| &upsert.key).chain(&batch.deletes) {
+            for key in batch
+                .upserts
+                .iter()
+                .map(|upsert| &upsert.key)
+                .chain(&batch.deletes)
+            {
                 self.refused.remove(key);
             }
-            self.refused.retain(|key, _| !batch.drop_scopes.iter().any(|scope| in_scope(key, scope)));
+            self.refused
+                .retain(|key, _| !batch.drop_scopes.iter().any(|scope| in_scope(key, scope)));
         }
         let delta = self.compiler.apply(batch);
         self.note(delta)
@@ -48,14 +65,22 @@ impl Program {
 
     /// The switch refused an object of `key`: it fails closed until a batch names it again.
     pub(crate) fn refuse(&mut self, key: String, reason: String) -> Vec<Item> {
-        let batch = EngineBatch { deletes: vec![key.clone()], ..EngineBatch::default() };
+        let batch = EngineBatch {
+            deletes: vec![key.clone()],
+            ..EngineBatch::default()
+        };
         self.refused.insert(key, reason);
         let delta = self.compiler.apply(&batch);
         self.note(delta)
     }
 
     fn note(&mut self, delta: Delta) -> Vec<Item> {
-        let Delta { flows, groups, meters, .. } = delta;
+        let Delta {
+            flows,
+            groups,
+            meters,
+            ..
+        } = delta;
         for group in groups.adds.iter().chain(&groups.mods) {
             self.groups.insert(group.id, group.clone());
         }
@@ -119,13 +144,19 @@ impl Program {
 
     /// {flows, groups, meters} wanted.
     pub(crate) fn sizes(&self) -> (usize, usize, usize) {
-        (self.compiler.flow_set().len(), self.groups.len(), self.meters.len())
+        (
+            self.compiler.flow_set().len(),
+            self.groups.len(),
+            self.meters.len(),
+        )
     }
 
     /// Keys of the instructions that an object stems from, by its marks; empty for the pipeline itself.
     pub(crate) fn owners(&self, item: &Item) -> Vec<String> {
         match item {
-            Item::Flow(id) => self.flow(id).map_or_else(Vec::new, |flow| self.keys(flow.cookie)),
+            Item::Flow(id) => self
+                .flow(id)
+                .map_or_else(Vec::new, |flow| self.keys(flow.cookie)),
             Item::Group(id) => vec![format!("network/{}/config", id & 0x00ff_ffff)],
             Item::Meter(id) => self.owners_of_meter(*id),
         }
@@ -133,19 +164,33 @@ impl Program {
 
     /// A meter's number says nothing about its port; the flows that use it do.
     fn owners_of_meter(&self, id: u32) -> Vec<String> {
-        let mut users = self.flows().filter(|flow| meters_of(flow).any(|used| used == id));
-        users.next().map_or_else(Vec::new, |flow| self.keys(flow.cookie))
+        let mut users = self
+            .flows()
+            .filter(|flow| meters_of(flow).any(|used| used == id));
+        users
+            .next()
+            .map_or_else(Vec::new, |flow| self.keys(flow.cookie))
     }
 
     fn keys(&self, cookie: u64) -> Vec<String> {
-        self.compiler.explain(cookie).map_or_else(Vec::new, |found| found.keys)
+        self.compiler
+            .explain(cookie)
+            .map_or_else(Vec::new, |found| found.keys)
     }
 
     /// The flows made for a port, for people: each with its instruction's key.
     pub(crate) fn port_flows(&self, port_key: u32) -> Vec<(Arc<Flow>, String)> {
         let flows = self.compiler.flows_of_port(port_key).into_iter();
-        let key = |cookie| self.keys(cookie).into_iter().next().unwrap_or(PIPELINE.to_owned());
-        flows.map(|flow| (key(flow.cookie), flow)).map(|(key, flow)| (flow, key)).collect()
+        let key = |cookie| {
+            self.keys(cookie)
+                .into_iter()
+                .next()
+                .unwrap_or(PIPELINE.to_owned())
+        };
+        flows
+            .map(|flow| (key(flow.cookie), flow))
+            .map(|(key, flow)| (flow, key))
+            .collect()
     }
 
     pub(crate) fn compiler(&self) -> &Compiler {
@@ -154,16 +199,24 @@ impl Program {
 }
 
 fn in_scope(key: &str, scope: &str) -> bool {
-    key.strip_prefix(scope).is_some_and(|rest| rest.starts_with('/'))
+    key.strip_prefix(scope)
+        .is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn all<T>(changes: Changes<T>) -> impl Iterator<Item = T> {
-    changes.adds.into_iter().chain(changes.mods).chain(changes.dels)
+    changes
+        .adds
+        .into_iter()
+        .chain(changes.mods)
+        .chain(changes.dels)
 }
 
 /// A failure of an object that no instruction stands behind.
 pub(crate) fn pipeline_failure(reason: String) -> Failure {
-    Failure { key: PIPELINE.to_owned(), reason }
+    Failure {
+        key: PIPELINE.to_owned(),
+        reason,
+    }
 }
 
 /// `63..56` of our cookies (ARCHITECTURE.md, "Pipeline").
@@ -183,9 +236,12 @@ pub(crate) fn owns_group(id: u32) -> bool {
 /// The meters that a flow's packets pass.
 pub(crate) fn meters_of(flow: &Flow) -> impl Iterator<Item = u32> {
     use weft_openflow::Action;
-    flow.instructions.apply.iter().filter_map(|action| match action {
-        Action::Meter { id } => Some(*id),
-        Action::Controller(controller) => controller.meter_id,
-        _ => None,
-    })
+    flow.instructions
+        .apply
+        .iter()
+        .filter_map(|action| match action {
+            Action::Meter { id } => Some(*id),
+            Action::Controller(controller) => controller.meter_id,
+            _ => None,
+        })
 }

@@ -51,7 +51,12 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new(waker: mio::Waker, max_tickets: usize, max_bytes: usize) -> Self {
-        Self { state: Arc::default(), waker: Arc::new(waker), max_tickets, max_bytes }
+        Self {
+            state: Arc::default(),
+            waker: Arc::new(waker),
+            max_tickets,
+            max_bytes,
+        }
     }
 
     /// A panic of the other side ends the process, so a poisoned state is never seen in earnest.
@@ -76,7 +81,10 @@ impl Queue {
         state.open_tickets += 1;
         state.queued_bytes += bytes.len();
         let ticket = state.last_ticket;
-        state.taken.batches.push(Batch { ticket, bytes: bytes.to_vec() });
+        state.taken.batches.push(Batch {
+            ticket,
+            bytes: bytes.to_vec(),
+        });
         drop(state);
         self.wake();
         Some(ticket)

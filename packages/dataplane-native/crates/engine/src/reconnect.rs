@@ -13,7 +13,10 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) fn new(max: Duration) -> Self {
-        Self { max, next: RECONNECT_MIN }
+        Self {
+            max,
+            next: RECONNECT_MIN,
+        }
     }
 
     /// A connection was usable: the next pause is the shortest again.
@@ -44,7 +47,11 @@ mod tests {
 
     #[test]
     fn jitter_shortens_by_a_quarter_at_most() {
-        let pause = |jitter| Backoff::new(Duration::from_secs(1)).pause(jitter).as_micros();
+        let pause = |jitter| {
+            Backoff::new(Duration::from_secs(1))
+                .pause(jitter)
+                .as_micros()
+        };
         assert_eq!(pause(1.0), 37_500);
         assert!(pause(0.5) < 50_000 && pause(0.5) > 37_500);
     }

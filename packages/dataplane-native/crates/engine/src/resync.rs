@@ -34,7 +34,11 @@ impl Leftovers {
 
     /// All of them, leaving none.
     fn take(&mut self) -> Vec<Item> {
-        let Self { flows, groups, meters } = std::mem::take(self);
+        let Self {
+            flows,
+            groups,
+            meters,
+        } = std::mem::take(self);
         (flows.into_keys().map(Item::Flow))
             .chain(groups.into_keys().map(Item::Group))
             .chain(meters.into_keys().map(Item::Meter))
@@ -83,12 +87,18 @@ impl Worker {
 
     /// Compares flows; answers the meters that flows of ours in the switch use.
     fn compare_flows(&mut self) -> Result<BTreeSet<u32>, Lost> {
-        let request = FlowRequest { cookie: MARK, cookie_mask: MARK_MASK, ..FlowRequest::default() };
+        let request = FlowRequest {
+            cookie: MARK,
+            cookie_mask: MARK_MASK,
+            ..FlowRequest::default()
+        };
         let mut meters = BTreeSet::new();
         let mut seen: HashSet<ById> = HashSet::new();
         let mut count = 0;
         self.read(MultipartRequest::FlowDesc(request), |worker, reply| {
-            let MultipartReply::FlowDesc(descs) = reply else { return Err(unexpected()) };
+            let MultipartReply::FlowDesc(descs) = reply else {
+                return Err(unexpected());
+            };
             count += descs.len();
             for desc in descs.into_iter().filter(|desc| is_marked(&desc.flow)) {
                 meters.extend(meters_of(&desc.flow));
@@ -104,7 +114,11 @@ impl Worker {
                     }
                 }
             }
-            if count > MAX_READ_FLOWS { Err(too_many("flows", MAX_READ_FLOWS)) } else { Ok(()) }
+            if count > MAX_READ_FLOWS {
+                Err(too_many("flows", MAX_READ_FLOWS))
+            } else {
+                Ok(())
+            }
         })?;
         let wanted = self.program.flows().map(|flow| ById(flow.clone()));
         let missing = wanted.filter(|id| !seen.contains(id)).map(Item::Flow);
@@ -141,9 +155,13 @@ impl Worker {
 
     fn read_groups(&mut self) -> Result<BTreeMap<u32, Group>, Lost> {
         let mut groups = BTreeMap::new();
-        let request = MultipartRequest::GroupDesc { group_id: group::ALL };
+        let request = MultipartRequest::GroupDesc {
+            group_id: group::ALL,
+        };
         self.read(request, |_, reply| {
-            let MultipartReply::GroupDesc(part) = reply else { return Err(unexpected()) };
+            let MultipartReply::GroupDesc(part) = reply else {
+                return Err(unexpected());
+            };
             groups.extend(part.into_iter().map(|group| (group.id, group)));
             if groups.len() > MAX_READ_OBJECTS {
                 return Err(too_many("groups", MAX_READ_OBJECTS));
@@ -155,9 +173,13 @@ impl Worker {
 
     fn read_meters(&mut self) -> Result<BTreeMap<u32, Meter>, Lost> {
         let mut meters = BTreeMap::new();
-        let request = MultipartRequest::MeterConfig { meter_id: meter::ALL };
+        let request = MultipartRequest::MeterConfig {
+            meter_id: meter::ALL,
+        };
         self.read(request, |_, reply| {
-            let MultipartReply::MeterConfig(part) = reply else { return Err(unexpected()) };
+            let MultipartReply::MeterConfig(part) = reply else {
+                return Err(unexpected());
+            };
             meters.extend(part.into_iter().map(|meter| (meter.id, meter)));
             if meters.len() > MAX_READ_OBJECTS {
                 return Err(too_many("meters", MAX_READ_OBJECTS));
@@ -175,7 +197,9 @@ impl Worker {
     ) -> Result<(), Lost> {
         let what = "a read-back";
         let started = Instant::now();
-        let request = self.link.send(&Message::MultipartRequest { more: false, body })?;
+        let request = self
+            .link
+            .send(&Message::MultipartRequest { more: false, body })?;
         loop {
             match self.receive(what)? {
                 (xid, Message::MultipartReply { more, body }) if xid == request => {
@@ -185,7 +209,10 @@ impl Worker {
                     }
                 }
                 (xid, Message::Error(error)) if xid == request => {
-                    return Err(Lost::Refused { what, error: error.to_string() });
+                    return Err(Lost::Refused {
+                        what,
+                        error: error.to_string(),
+                    });
                 }
                 (xid, message) => self.unsolicited(xid, message),
             }
@@ -202,5 +229,7 @@ fn unexpected() -> Lost {
 }
 
 fn too_many(what: &str, limit: usize) -> Lost {
-    Lost::Unusable(format!("the bridge has more than {limit} {what}: remove what is not Weft's"))
+    Lost::Unusable(format!(
+        "the bridge has more than {limit} {what}: remove what is not Weft's"
+    ))
 }

@@ -32,7 +32,10 @@ struct Bucket {
 
 impl Bucket {
     fn full(size: f64, now: Instant) -> Self {
-        Self { tokens: size, filled: now }
+        Self {
+            tokens: size,
+            filled: now,
+        }
     }
 
     /// Takes a token if there is one; `size` come in a second, and are kept at most.
@@ -59,7 +62,10 @@ pub(crate) struct Services {
 impl Services {
     fn allowed(&mut self, ofport: u32, service: Service, now: Instant) -> bool {
         if self.limits.len() >= MAX_PORTS && !self.limits.contains_key(&ofport) {
-            let oldest = self.limits.iter().min_by_key(|(_, (a, b))| a.filled.max(b.filled));
+            let oldest = self
+                .limits
+                .iter()
+                .min_by_key(|(_, (a, b))| a.filled.max(b.filled));
             if let Some(oldest) = oldest.map(|(&ofport, _)| ofport) {
                 self.limits.remove(&oldest);
             }
@@ -75,7 +81,8 @@ impl Services {
     /// Whether this claim was not reported a moment ago. A full table says no: the guest repeats itself.
     fn is_new(&mut self, claim: (Arc<str>, IpAddr, [u8; 6]), now: Instant) -> bool {
         if self.claimed.len() >= MAX_CLAIMS {
-            self.claimed.retain(|_, at| now.saturating_duration_since(*at) < CLAIM_REPEAT);
+            self.claimed
+                .retain(|_, at| now.saturating_duration_since(*at) < CLAIM_REPEAT);
         }
         let recent = |at: &Instant| now.saturating_duration_since(*at) < CLAIM_REPEAT;
         if self.claimed.get(&claim).is_some_and(recent) || self.claimed.len() >= MAX_CLAIMS {
@@ -112,13 +119,21 @@ impl Worker {
             Service::Claim => {
                 let claim = read_claim(&packet.packet, &port)?;
                 let owner = table.claimed_by(port.network_key, claim.ip);
-                let holds = owner
-                    .is_some_and(|o| o.port_key == Some(port.port_key) && o.mac == claim.mac);
-                if holds || !self.services.is_new((claim.port_id.clone(), claim.ip, claim.mac), now) {
+                let holds =
+                    owner.is_some_and(|o| o.port_key == Some(port.port_key) && o.mac == claim.mac);
+                if holds
+                    || !self
+                        .services
+                        .is_new((claim.port_id.clone(), claim.ip, claim.mac), now)
+                {
                     return Some(());
                 }
                 let port_id = claim.port_id.to_string();
-                self.emit(Event::Claim { port_id, ip: claim.ip, mac: claim.mac });
+                self.emit(Event::Claim {
+                    port_id,
+                    ip: claim.ip,
+                    mac: claim.mac,
+                });
                 Some(())
             }
         }
@@ -130,9 +145,15 @@ impl Worker {
         }
         let metadata = Match::new().set(Field::InPort, port::CONTROLLER);
         let actions = vec![Action::output(ofport)];
-        let message = Message::PacketOut(Box::new(PacketOut { metadata, actions, packet }));
+        let message = Message::PacketOut(Box::new(PacketOut {
+            metadata,
+            actions,
+            packet,
+        }));
         let xid = self.link.next_xid();
-        self.link.push(|out| weft_openflow::encode(out, xid, &message)).ok()?;
+        self.link
+            .push(|out| weft_openflow::encode(out, xid, &message))
+            .ok()?;
         self.stats.packet_outs += 1;
         Some(())
     }
@@ -147,11 +168,19 @@ mod tests {
         let mut services = Services::default();
         let start = Instant::now();
         let granted = |services: &mut Services, at| {
-            (0..1000).filter(|_| services.allowed(3, Service::Claim, at)).count()
+            (0..1000)
+                .filter(|_| services.allowed(3, Service::Claim, at))
+                .count()
         };
         assert_eq!(granted(&mut services, start), 10);
-        assert_eq!(granted(&mut services, start + Duration::from_millis(500)), 5);
-        assert!(services.allowed(4, Service::Claim, start), "another port has its own");
+        assert_eq!(
+            granted(&mut services, start + Duration::from_millis(500)),
+            5
+        );
+        assert!(
+            services.allowed(4, Service::Claim, start),
+            "another port has its own"
+        );
     }
 
     #[test]
@@ -167,7 +196,10 @@ mod tests {
             .filter(|&n| services.is_new(claim(n), now))
             .count();
         assert_eq!(new, MAX_CLAIMS);
-        assert!(services.is_new(claim(1_000_000), now + CLAIM_REPEAT), "old ones make room");
+        assert!(
+            services.is_new(claim(1_000_000), now + CLAIM_REPEAT),
+            "old ones make room"
+        );
     }
 
     #[test]

@@ -68,7 +68,11 @@ impl Dirty {
 
     /// Takes everything, ordered for sending and without repetitions.
     pub(crate) fn take(&mut self, program: &Program) -> Round {
-        let Self { mut flows, groups, meters } = std::mem::take(self);
+        let Self {
+            mut flows,
+            groups,
+            meters,
+        } = std::mem::take(self);
         flows.sort_unstable_by(by_identity);
         flows.dedup();
         let items = (meters.into_iter().map(Item::Meter))
@@ -82,7 +86,9 @@ impl Dirty {
 
 fn by_identity(a: &ById, b: &ById) -> Ordering {
     let order = |id: &ById| (id.0.table, id.0.priority);
-    order(a).cmp(&order(b)).then_with(|| a.0.matching.cmp(&b.0.matching))
+    order(a)
+        .cmp(&order(b))
+        .then_with(|| a.0.matching.cmp(&b.0.matching))
 }
 
 #[cfg(test)]
@@ -92,16 +98,30 @@ mod tests {
     use weft_openflow::Flow;
 
     fn flow(table: u8) -> Item {
-        Item::Flow(ById(Arc::new(Flow { table, priority: 60_001, ..Flow::default() })))
+        Item::Flow(ById(Arc::new(Flow {
+            table,
+            priority: 60_001,
+            ..Flow::default()
+        })))
     }
 
     #[test]
     fn what_is_not_wanted_goes_from_the_first_table_on_and_frees_what_it_used() {
         let mut dirty = Dirty::default();
-        dirty.extend([Item::Meter(7), flow(30), Item::Group(9), flow(0), flow(30), Item::Meter(7)]);
+        dirty.extend([
+            Item::Meter(7),
+            flow(30),
+            Item::Group(9),
+            flow(0),
+            flow(30),
+            Item::Meter(7),
+        ]);
         let round = dirty.take(&Program::new());
         assert_eq!(round.up, []);
-        assert_eq!(round.down, [flow(0), flow(30), Item::Group(9), Item::Meter(7)]);
+        assert_eq!(
+            round.down,
+            [flow(0), flow(30), Item::Group(9), Item::Meter(7)]
+        );
         assert!(dirty.is_empty());
     }
 
@@ -112,9 +132,18 @@ mod tests {
         dirty.extend(program.flows().map(|flow| Item::Flow(ById(flow.clone()))));
         let round = dirty.take(&program);
         let tables: Vec<u8> = (round.up.iter())
-            .filter_map(|item| if let Item::Flow(id) = item { Some(id.0.table) } else { None })
+            .filter_map(|item| {
+                if let Item::Flow(id) = item {
+                    Some(id.0.table)
+                } else {
+                    None
+                }
+            })
             .collect();
-        assert!(tables.len() > 1 && tables.is_sorted_by(|a, b| a >= b), "{tables:?}");
+        assert!(
+            tables.len() > 1 && tables.is_sorted_by(|a, b| a >= b),
+            "{tables:?}"
+        );
         assert_eq!(round.down, []);
     }
 }

@@ -160,7 +160,10 @@ impl Worker {
                 }
                 Err(error) => self.undecodable.push(Failure {
                     key: String::new(),
-                    reason: format!("batch of ticket {} is no EngineBatch: {error}", batch.ticket),
+                    reason: format!(
+                        "batch of ticket {} is no EngineBatch: {error}",
+                        batch.ticket
+                    ),
                 }),
             }
             self.tickets.push_back(batch.ticket);
@@ -194,7 +197,10 @@ impl Worker {
                 Incoming::Woken if self.queue.stopping() => return Err(Lost::Stop),
                 Incoming::Woken => {}
                 Incoming::Timeout => {
-                    return Err(Lost::Silent { what, seconds: ANSWER_TIMEOUT.as_secs() });
+                    return Err(Lost::Silent {
+                        what,
+                        seconds: ANSWER_TIMEOUT.as_secs(),
+                    });
                 }
             }
         }
@@ -207,7 +213,9 @@ impl Worker {
             Message::EchoRequest(bytes) if self.link.unsent() < MAX_UNSENT_SERVICE_BYTES => {
                 let reply = Message::EchoReply(bytes);
                 // An echo is shorter than any limit, so encoding cannot fail.
-                let _ = self.link.push(|out| weft_openflow::encode(out, xid, &reply));
+                let _ = self
+                    .link
+                    .push(|out| weft_openflow::encode(out, xid, &reply));
             }
             Message::PacketIn2(packet) => self.packet_in(&packet),
             Message::MultipartReply { body, .. } => self.flow_updates(body),
@@ -222,8 +230,9 @@ impl Worker {
             return;
         }
         let failures = self.program.failures().into_iter();
-        let mut failures: Vec<Failure> =
-            failures.map(|(key, reason)| Failure { key, reason }).collect();
+        let mut failures: Vec<Failure> = failures
+            .map(|(key, reason)| Failure { key, reason })
+            .collect();
         failures.append(&mut self.undecodable);
         failures.extend(self.hopeless.failures());
         failures.sort();
@@ -233,7 +242,13 @@ impl Worker {
         self.queue.completed(tickets.len());
         for ticket in tickets {
             let failures = failures.clone();
-            self.emit(Event::Completed(Completed { ticket, failures, flows, groups, meters }));
+            self.emit(Event::Completed(Completed {
+                ticket,
+                failures,
+                flows,
+                groups,
+                meters,
+            }));
         }
     }
 
@@ -247,7 +262,10 @@ impl Worker {
         self.stats.connected = true;
         self.stats.connects += 1;
         self.publish();
-        self.emit(Event::Connection { connected: true, reason: String::new() });
+        self.emit(Event::Connection {
+            connected: true,
+            reason: String::new(),
+        });
     }
 
     /// Says it once for each reason: an absent bridge is tried again many times.
@@ -257,7 +275,10 @@ impl Worker {
         self.stats.last_reason.clone_from(&reason);
         self.publish();
         if news {
-            self.emit(Event::Connection { connected: false, reason });
+            self.emit(Event::Connection {
+                connected: false,
+                reason,
+            });
         }
     }
 
@@ -266,7 +287,10 @@ impl Worker {
         (self.stats.flows, self.stats.groups, self.stats.meters) = (flows, groups, meters);
         self.stats.open_tickets = self.queue.open_tickets();
         self.stats.leftovers = self.leftovers.len();
-        let mut shared = self.shared_stats.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = self
+            .shared_stats
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         shared.clone_from(&self.stats);
     }
 }

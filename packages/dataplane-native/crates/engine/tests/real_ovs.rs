@@ -1,5 +1,10 @@
 //! The engine against a real ovs-vswitchd: installing, changing, restarting, drift, faults.
 //! Every test has its own switch. They judge by what the switch reports, not by the engine's word.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 
@@ -20,9 +25,15 @@ fn what_is_submitted_is_in_the_switch_when_the_ticket_completes() {
     assert_eq!(ovs.marked_flows().len(), done.flows);
     assert_eq!(ovs.groups().len(), done.groups);
     assert_eq!(ovs.meters().matches("meter=").count(), done.meters);
-    assert!(done.flows > 40 && done.groups >= 2 && done.meters >= 2, "{done:?}");
+    assert!(
+        done.flows > 40 && done.groups >= 2 && done.meters >= 2,
+        "{done:?}"
+    );
     let tlv = ovs.ofctl("dump-tlv-map", &[]);
-    assert!(tlv.contains("0xff57") && tlv.contains("0x81") && tlv.contains("tun_metadata0"), "{tlv}");
+    assert!(
+        tlv.contains("0xff57") && tlv.contains("0x81") && tlv.contains("tun_metadata0"),
+        "{tlv}"
+    );
 
     // Changed: another MAC, another peer. Nothing of the old ones is left.
     let before = done.flows;
@@ -63,16 +74,32 @@ fn a_restart_of_the_agent_changes_nothing_in_the_switch() {
     });
     let mut probe = Probe::open(&ovs.mgmt());
     probe.connected();
-    assert_eq!(probe.engine.stats().leftovers, first.flows + first.groups + first.meters - pipeline());
+    assert_eq!(
+        probe.engine.stats().leftovers,
+        first.flows + first.groups + first.meters - pipeline()
+    );
     let second = probe.apply_batch(&world);
     probe.engine.allow_prune();
     // An own empty change behind the prune proves that it has been looked at.
     probe.apply_batch(&EngineBatch::default());
-    assert_eq!(second, weft_engine::Completed { ticket: second.ticket, ..first });
+    assert_eq!(
+        second,
+        weft_engine::Completed {
+            ticket: second.ticket,
+            ..first
+        }
+    );
     assert_eq!(probe.engine.stats().messages_sent, 0);
-    assert!(!monitor.text().contains("cookie=0x57"), "{}", monitor.text());
+    assert!(
+        !monitor.text().contains("cookie=0x57"),
+        "{}",
+        monitor.text()
+    );
     ovs.ofctl("del-flows", &["cookie=0x1234/-1"]);
-    assert_eq!((ovs.flows(), ovs.groups(), ovs.meters()), (flows, groups, meters));
+    assert_eq!(
+        (ovs.flows(), ovs.groups(), ovs.meters()),
+        (flows, groups, meters)
+    );
 }
 
 /// Flows that are there without any instruction.
@@ -89,13 +116,23 @@ fn leftovers_go_only_when_pruning_is_allowed_and_foreign_flows_never() {
     let stale = "cookie=0x5700000000000042,table=30,priority=1,reg1=0x9,actions=drop";
     ovs.ofctl("add-flow", &[stale]);
     ovs.ofctl("add-flow", &[FOREIGN]);
-    ovs.ofctl("add-group", &["group_id=0x10000099,type=all,bucket=bucket_id:0,actions=drop"]);
-    ovs.ofctl("add-group", &["group_id=5,type=all,bucket=bucket_id:0,actions=drop"]);
+    ovs.ofctl(
+        "add-group",
+        &["group_id=0x10000099,type=all,bucket=bucket_id:0,actions=drop"],
+    );
+    ovs.ofctl(
+        "add-group",
+        &["group_id=5,type=all,bucket=bucket_id:0,actions=drop"],
+    );
     ovs.ofctl("add-meter", &["meter=77,pktps,band=type=drop,rate=1"]);
     let full = ovs.marked_flows().len();
 
     let mut probe = Probe::open(&ovs.mgmt());
-    let less: String = WORLD.lines().filter(|l| !l.contains("p102")).collect::<Vec<_>>().join("\n");
+    let less: String = WORLD
+        .lines()
+        .filter(|l| !l.contains("p102"))
+        .collect::<Vec<_>>()
+        .join("\n");
     let done = probe.apply(&less);
     assert!(done.flows < full);
     let kept = ovs.marked_flows().len();
@@ -108,9 +145,17 @@ fn leftovers_go_only_when_pruning_is_allowed_and_foreign_flows_never() {
     assert_eq!(groups.len(), done.groups + 1, "{groups:?}");
     assert!(groups.iter().any(|group| group.contains("group_id=5,")));
     let meters = ovs.meters();
-    assert_eq!(meters.matches("meter=").count(), done.meters + 1, "{meters}");
+    assert_eq!(
+        meters.matches("meter=").count(),
+        done.meters + 1,
+        "{meters}"
+    );
     assert!(meters.contains("meter=77"));
-    assert!(ovs.flows().iter().any(|flow| flow.contains("cookie=0x1234")));
+    assert!(
+        ovs.flows()
+            .iter()
+            .any(|flow| flow.contains("cookie=0x1234"))
+    );
 }
 
 #[test]
@@ -121,7 +166,8 @@ fn drift_is_repaired() {
     probe.engine.allow_prune();
     probe.apply_batch(&EngineBatch::default());
     let (flows, groups, meters) = (ovs.flows(), ovs.groups(), ovs.meters());
-    let same = || (ovs.flows() == flows && ovs.groups() == groups && ovs.meters() == meters).then_some(());
+    let same =
+        || (ovs.flows() == flows && ovs.groups() == groups && ovs.meters() == meters).then_some(());
 
     ovs.ofctl("del-flows", &["table=10"]);
     assert!(probe.drift() > 5);
@@ -131,7 +177,10 @@ fn drift_is_repaired() {
     assert!(probe.drift() > 0);
     until("the actions of table 70", same);
 
-    ovs.ofctl("add-flow", &["cookie=0x5700000000000001,table=70,priority=3,actions=drop"]);
+    ovs.ofctl(
+        "add-flow",
+        &["cookie=0x5700000000000001,table=70,priority=3,actions=drop"],
+    );
     probe.drift();
     until("a flow under our mark to go", same);
 
@@ -139,7 +188,10 @@ fn drift_is_repaired() {
     probe.drift();
     until("groups and the flows that use them", same);
 
-    ovs.ofctl("mod-group", &["group_id=0x10000007,type=all,bucket=bucket_id:0,actions=output:99"]);
+    ovs.ofctl(
+        "mod-group",
+        &["group_id=0x10000007,type=all,bucket=bucket_id:0,actions=output:99"],
+    );
     probe.drift();
     until("the buckets of a group", same);
 
@@ -161,7 +213,10 @@ fn a_killed_switch_gets_everything_back_and_held_tickets_complete() {
     let flows = ovs.flows();
     ovs.kill_switch();
     let reason = probe.lost();
-    assert!(reason.contains("closed") || reason.contains("reset"), "{reason}");
+    assert!(
+        reason.contains("closed") || reason.contains("reset"),
+        "{reason}"
+    );
 
     let world = batch(WORLD);
     let tickets: Vec<u64> = (0..3).map(|_| probe.submit(&world)).collect();
@@ -208,13 +263,24 @@ fn an_object_that_the_switch_refuses_takes_no_other_one_down() {
     let done = probe.apply(bad);
     let keys: Vec<&str> = done.failures.iter().map(|failure| &*failure.key).collect();
     // The port has no network any more, and says so.
-    assert_eq!(keys, ["chassis/c1/port/103", "network/9/config"], "{:?}", done.failures);
+    assert_eq!(
+        keys,
+        ["chassis/c1/port/103", "network/9/config"],
+        "{:?}",
+        done.failures
+    );
     let reason = &done.failures[1].reason;
-    assert!(reason.contains("Open vSwitch refuses") && reason.contains("OFPB"), "{reason}");
+    assert!(
+        reason.contains("Open vSwitch refuses") && reason.contains("OFPB"),
+        "{reason}"
+    );
     let flows = ovs.marked_flows();
     assert_eq!(flows.len(), done.flows);
     assert!(flows.len() > good.flows);
-    assert!(flows.iter().any(|flow| flow.contains("02:00:00:00:00:04")), "the good port is in");
+    assert!(
+        flows.iter().any(|flow| flow.contains("02:00:00:00:00:04")),
+        "the good port is in"
+    );
 
     // Put right, it comes back.
     let fixed = format!("{bad}\nlocal/patch/outer ofport=70");
@@ -227,11 +293,17 @@ fn an_object_that_the_switch_refuses_takes_no_other_one_down() {
 #[test]
 fn a_foreign_tlv_map_is_named_and_the_engine_waits_for_its_end() {
     let ovs = Ovs::start();
-    ovs.ofctl("add-tlv-map", &["{class=0x0102,type=0x80,len=4}->tun_metadata0"]);
+    ovs.ofctl(
+        "add-tlv-map",
+        &["{class=0x0102,type=0x80,len=4}->tun_metadata0"],
+    );
     let mut probe = Probe::open(&ovs.mgmt());
     let ticket = probe.submit(&batch(WORLD));
     let reason = probe.lost();
-    assert!(reason.contains("0x0102") && reason.contains("del-tlv-map"), "{reason}");
+    assert!(
+        reason.contains("0x0102") && reason.contains("del-tlv-map"),
+        "{reason}"
+    );
     assert_eq!(ovs.marked_flows(), Vec::<String>::new());
     ovs.ofctl("del-tlv-map", &[]);
     assert_eq!(probe.completed(ticket).failures, []);
@@ -243,7 +315,10 @@ fn a_bridge_without_openflow_1_5_is_named() {
     ovs.vsctl(&["set", "bridge", "br-int", "protocols=OpenFlow13"]);
     let mut probe = Probe::open(&ovs.mgmt());
     let reason = probe.lost();
-    assert!(reason.contains("OpenFlow 1.5") || reason.contains("OpenFlow15"), "{reason}");
+    assert!(
+        reason.contains("OpenFlow 1.5") || reason.contains("OpenFlow15"),
+        "{reason}"
+    );
 }
 
 #[test]
@@ -272,7 +347,11 @@ fn an_undecodable_batch_completes_with_a_failure() {
     let mut probe = Probe::open(&ovs.mgmt());
     let ticket = probe.engine.submit(&[0xff; 40]).expect("room");
     let done = probe.completed(ticket);
-    assert!(done.failures[0].reason.contains("no EngineBatch"), "{:?}", done.failures);
+    assert!(
+        done.failures[0].reason.contains("no EngineBatch"),
+        "{:?}",
+        done.failures
+    );
     assert_eq!(probe.apply(WORLD).failures, [], "it is told once");
 }
 
@@ -282,9 +361,20 @@ fn flows_of_a_port_are_told_with_their_instruction() {
     let mut probe = Probe::open(&ovs.mgmt());
     probe.apply(WORLD);
     let (sender, receiver) = std::sync::mpsc::channel();
-    probe.engine.port_flows(101, move |reply| sender.send(reply).expect("awaited"));
-    let flows = receiver.recv_timeout(support::DEADLINE).expect("an answer").expect("flows");
+    probe
+        .engine
+        .port_flows(101, move |reply| sender.send(reply).expect("awaited"));
+    let flows = receiver
+        .recv_timeout(support::DEADLINE)
+        .expect("an answer")
+        .expect("flows");
     assert!(flows.len() > 10);
-    assert!(flows.iter().all(|flow| flow.key == "chassis/c1/port/101"), "{flows:?}");
-    assert!(flows.iter().any(|flow| flow.text.contains("in_port=21")), "{flows:?}");
+    assert!(
+        flows.iter().all(|flow| flow.key == "chassis/c1/port/101"),
+        "{flows:?}"
+    );
+    assert!(
+        flows.iter().any(|flow| flow.text.contains("in_port=21")),
+        "{flows:?}"
+    );
 }

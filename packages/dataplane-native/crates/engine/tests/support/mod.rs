@@ -41,7 +41,10 @@ impl Ovs {
         std::fs::create_dir_all(&dir).expect("a scratch folder");
         let conf = dir.join("conf.db");
         let schema = "/usr/share/openvswitch/vswitch.ovsschema";
-        run(Command::new("ovsdb-tool").arg("create").arg(&conf).arg(schema));
+        run(Command::new("ovsdb-tool")
+            .arg("create")
+            .arg(&conf)
+            .arg(schema));
         let database = Command::new("ovsdb-server")
             .arg(&conf)
             .arg(format!("--remote=punix:{}", dir.join("db.sock").display()))
@@ -50,8 +53,14 @@ impl Ovs {
             .stderr(Stdio::null())
             .spawn()
             .expect("ovsdb-server: install openvswitch-switch");
-        let mut ovs = Self { dir, database, switch: None };
-        until("the database", || ovs.dir.join("db.sock").exists().then_some(()));
+        let mut ovs = Self {
+            dir,
+            database,
+            switch: None,
+        };
+        until("the database", || {
+            ovs.dir.join("db.sock").exists().then_some(())
+        });
         ovs.vsctl(&["--no-wait", "init"]);
         ovs.start_switch();
         ovs.add_bridge();
@@ -93,7 +102,10 @@ impl Ovs {
 
     pub fn vsctl(&self, args: &[&str]) -> String {
         let db = format!("--db=unix:{}", self.dir.join("db.sock").display());
-        run(Command::new("ovs-vsctl").arg("--timeout=10").arg(db).args(args))
+        run(Command::new("ovs-vsctl")
+            .arg("--timeout=10")
+            .arg(db)
+            .args(args))
     }
 
     pub fn ofctl(&self, command: &str, args: &[&str]) -> String {
@@ -103,7 +115,9 @@ impl Ovs {
     pub fn ofctl_command(&self, command: &str, args: &[&str]) -> Command {
         let mut ofctl = Command::new("ovs-ofctl");
         ofctl.args(["-O", "OpenFlow15", command]);
-        ofctl.arg(format!("unix:{}", self.mgmt().display())).args(args);
+        ofctl
+            .arg(format!("unix:{}", self.mgmt().display()))
+            .args(args);
         ofctl.env("OVS_RUNDIR", &self.dir);
         ofctl
     }
@@ -111,15 +125,21 @@ impl Ovs {
     /// Every flow, one a line, without counters and times, sorted.
     pub fn flows(&self) -> Vec<String> {
         let dump = self.ofctl("dump-flows", &["--no-stats"]);
-        let mut flows: Vec<String> =
-            dump.lines().filter(|l| l.contains("actions=")).map(|l| l.trim().to_owned()).collect();
+        let mut flows: Vec<String> = dump
+            .lines()
+            .filter(|l| l.contains("actions="))
+            .map(|l| l.trim().to_owned())
+            .collect();
         flows.sort();
         flows
     }
 
     /// Flows with Weft's mark.
     pub fn marked_flows(&self) -> Vec<String> {
-        self.flows().into_iter().filter(|flow| flow.contains("cookie=0x57")).collect()
+        self.flows()
+            .into_iter()
+            .filter(|flow| flow.contains("cookie=0x57"))
+            .collect()
     }
 
     pub fn groups(&self) -> Vec<String> {
@@ -138,7 +158,9 @@ impl Ovs {
         // What comes before the first carries a transaction id.
         let mut meters: Vec<&str> = dump.split("meter=").skip(1).map(str::trim).collect();
         meters.sort_unstable();
-        meters.iter().map(|meter| format!("meter={meter}\n")).collect()
+        meters
+            .iter()
+            .fold(String::new(), |text, meter| text + "meter=" + meter + "\n")
     }
 
     /// Reports of every change to flows from now on, as text.
@@ -216,7 +238,11 @@ impl Probe {
         let (sender, events) = channel();
         let sink = Box::new(move |event| sender.send(event).is_ok());
         let engine = Engine::open(options, sink).expect("a thread");
-        Self { engine, events, kept: Vec::new() }
+        Self {
+            engine,
+            events,
+            kept: Vec::new(),
+        }
     }
 
     /// The first event of which `pick` makes something; the others are kept for later calls.
@@ -231,7 +257,11 @@ impl Probe {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let event = self.events.recv_timeout(left).unwrap_or_else(|_| {
-                panic!("waited in vain for {what}; there were {:?}; {:?}", self.kept, self.engine.stats())
+                panic!(
+                    "waited in vain for {what}; there were {:?}; {:?}",
+                    self.kept,
+                    self.engine.stats()
+                )
             });
             if let Some(found) = pick(&event) {
                 return found;
@@ -240,15 +270,31 @@ impl Probe {
         }
     }
 
+    /// As `wait`, of what is there already.
+    pub fn pending<T>(&mut self, pick: impl FnMut(&Event) -> Option<T>) -> Option<T> {
+        self.kept.extend(self.events.try_iter());
+        self.kept.iter().find_map(pick)
+    }
+
     pub fn connected(&mut self) {
         self.wait("the connection", |event| {
-            matches!(event, Event::Connection { connected: true, .. }).then_some(())
+            matches!(
+                event,
+                Event::Connection {
+                    connected: true,
+                    ..
+                }
+            )
+            .then_some(())
         });
     }
 
     pub fn lost(&mut self) -> String {
         self.wait("the loss of the connection", |event| match event {
-            Event::Connection { connected: false, reason } => Some(reason.clone()),
+            Event::Connection {
+                connected: false,
+                reason,
+            } => Some(reason.clone()),
             _ => None,
         })
     }
@@ -261,7 +307,9 @@ impl Probe {
     }
 
     pub fn submit(&self, batch: &EngineBatch) -> u64 {
-        self.engine.submit(&batch.encode_to_vec()).expect("not busy")
+        self.engine
+            .submit(&batch.encode_to_vec())
+            .expect("not busy")
     }
 
     pub fn completed(&mut self, ticket: u64) -> Completed {
@@ -284,7 +332,10 @@ impl Probe {
     /// Deletes these keys.
     pub fn delete(&mut self, keys: &[&str]) -> Completed {
         let deletes = keys.iter().map(|&key| key.to_owned()).collect();
-        self.apply_batch(&EngineBatch { deletes, ..EngineBatch::default() })
+        self.apply_batch(&EngineBatch {
+            deletes,
+            ..EngineBatch::default()
+        })
     }
 }
 

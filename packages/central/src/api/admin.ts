@@ -1,0 +1,284 @@
+// AdminService: status, verification, adopt and lost, flows and cookies, backup. Registered by servers.ts. Decides nothing itself.
+
+import { status as Code } from "@grpc/grpc-js";
+import type {
+  AdminServiceServer,
+  AdoptChassisRequest,
+  AdoptChassisResponse,
+  BackupRequest,
+  BackupResponse,
+  DeclareLostRequest,
+  DeclareLostResponse,
+  ExplainCookieRequest,
+  ExplainCookieResponse,
+  FlowLine,
+  GetStatusResponse,
+  PortFlowsRequest,
+  PortFlowsResponse,
+} from "@weft/shared/gen/weft/v1/orchestration.ts";
+import { Kind } from "@weft/shared/gen/weft/v1/northbound.ts";
+import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
+import { setImmediate } from "node:timers/promises";
+import { resolve } from "../model/references.ts";
+import type { ChassisRow } from "../model/rows.ts";
+import type { Model } from "../model/tables.ts";
+import { tableNames } from "../model/tables.ts";
+import type { Store } from "../store/store.ts";
+import type { Transactor } from "../store/transactor.ts";
+import { actorOf, failStream, unaryMethod } from "./calls.ts";
+import type { CallContext, CallTools } from "./calls.ts";
+import type { CookieObject } from "./cookie.ts";
+import { decodeCookie } from "./cookie.ts";
+import { notFound } from "./northbound.ts";
+import type { Objects } from "./objects.ts";
+import { findPort } from "./orchestration.ts";
+import type { South } from "./south.ts";
+import { invalid, Refused, refusedSet } from "./status.ts";
+
+export interface AdminOptions {
+  readonly tools: CallTools;
+  readonly model: Model;
+  readonly store: Store;
+  readonly transactor: Transactor;
+  readonly objects: Objects;
+  readonly south: South;
+  readonly whole: () => Promise<void>;
+  /** In milliseconds, since the last time it was asked for by metrics. */
+  readonly eventLoopP99Ms: () => number;
+}
+
+export function adminService(options: AdminOptions): AdminServiceServer {
+  const admin = new Admin(options);
+  const { tools } = options;
+  return {
+    getStatus: unaryMethod(tools, "GetStatus", () => admin.getStatus()),
+    adoptChassis: unaryMethod(tools, "AdoptChassis", (request: AdoptChassisRequest, context) =>
+      admin.adopt(request, context),
+    ),
+    declareLost: unaryMethod(tools, "DeclareLost", (request: DeclareLostRequest, context) =>
+      admin.declareLost(request, context),
+    ),
+    portFlows: unaryMethod(tools, "PortFlows", (request: PortFlowsRequest, context) =>
+      admin.portFlows(request, context),
+    ),
+    explainCookie: unaryMethod(tools, "ExplainCookie", async (request: ExplainCookieRequest) =>
+      admin.explainCookie(request),
+    ),
+    backup: unaryMethod(tools, "Backup", (request: BackupRequest) => admin.backup(request)),
+    verify: (call) => {
+      const verify = async (): Promise<void> => {
+        actorOf(call);
+        await admin.verify(
+          (response) => call.write(response),
+          () => call.cancelled,
+        );
+      };
+      void verify().then(
+        () => call.end(),
+        (error: unknown) => failStream(tools, "Verify", call, error),
+      );
+    },
+  };
+}
+
+/** Differences that Verify names; the rest is counted by a second run after repair. */
+const MAX_DIFFERENCES = 10_000;
+
+type WriteVerify = (response: {
+  checked: bigint;
+  total: bigint;
+  differences: string[];
+  done: boolean;
+}) => unknown;
+
+class Admin {
+  readonly #options: AdminOptions;
+
+  constructor(options: AdminOptions) {
+    this.#options = options;
+  }
+
+  async getStatus(): Promise<GetStatusResponse> {
+    const { model, store, objects, south, whole, eventLoopP99Ms } = this.#options;
+    await whole();
+    const portsByState = [0, 0, 0, 0, 0];
+    portsByState[PortState.DOWN] = model.size("port") - model.size("binding");
+    for (const binding of model.values("binding")) {
+      const state = PortState[binding.state.toUpperCase() as "DOWN" | "PLUGGED" | "PROGRAMMED" | "UP"];
+      portsByState[state] = (portsByState[state] ?? 0) + 1;
+    }
+    const chassis = model.sortedIds("chassis").flatMap((id) => model.get("chassis", id) ?? []);
+    let converged = model.revision;
+    for (const { id } of chassis) {
+      if (model.get("liveness", id)?.state !== "alive") continue;
+      const { realizedRevision } = south.chassisStatus(id);
+      if (realizedRevision < converged) converged = realizedRevision;
+    }
+    return {
+      storeId: store.storeId,
+      revision: model.revision,
+      epoch: south.epoch,
+      sequence: south.sequence,
+      oldestRevision: await store.oldestRevision(),
+      chassis: chassis.map((row) => objects.chassis(row)),
+      portsByState,
+      convergedRevision: converged,
+      counts: Object.fromEntries(tableNames.map((table) => [table, BigInt(model.size(table))])),
+      eventLoopP99Ms: eventLoopP99Ms(),
+      writeState: store.writeState,
+    };
+  }
+
+  async verify(write: WriteVerify, isCancelled: () => boolean): Promise<void> {
+    const { south, whole } = this.#options;
+    await whole();
+    const total = BigInt(south.derivedKeys);
+    let checked = 0n;
+    let named = 0;
+    for (const found of south.verify()) {
+      if (isCancelled()) return;
+      checked += BigInt(VERIFY_SLICE);
+      const differences = found.slice(0, Math.max(0, MAX_DIFFERENCES - named));
+      named += differences.length;
+      const shown = checked < total ? checked : total;
+      write({ checked: shown, total, differences: [...differences], done: false });
+      await setImmediate();
+    }
+    write({ checked: total, total, differences: [], done: true });
+  }
+
+  /** Lets a chassis take this central's state; one that was declared lost comes back. */
+  async adopt(
+    { chassis }: AdoptChassisRequest,
+    { actor }: CallContext,
+  ): Promise<AdoptChassisResponse> {
+    const { south, whole } = this.#options;
+    const row = this.#chassis(chassis);
+    if (row.lost) await this.#setLost(row, false, actor, `adopt ${row.id}`);
+    await whole();
+    const adopted = south.adopt(row.id);
+    if (!adopted && !row.lost) {
+      const text = `chassis ${row.name} does not wait to be adopted: nothing was changed`;
+      throw new Refused(Code.FAILED_PRECONDITION, text);
+    }
+    return {};
+  }
+
+  async declareLost(
+    { chassis }: DeclareLostRequest,
+    { actor }: CallContext,
+  ): Promise<DeclareLostResponse> {
+    const row = this.#chassis(chassis);
+    return { revision: await this.#setLost(row, true, actor, `declare ${row.id} lost`) };
+  }
+
+  async portFlows(
+    request: PortFlowsRequest,
+    { signal }: CallContext,
+  ): Promise<PortFlowsResponse> {
+    const { model, south, objects } = this.#options;
+    const port = findPort(model, request);
+    const chassis = model.get("binding", port.id)?.chassis;
+    if (chassis === undefined) {
+      throw new Refused(Code.FAILED_PRECONDITION, objects.portReason(port));
+    }
+    const json = await south.query(chassis, `port-flows ${port.id}`, signal);
+    return { chassis, flows: parseFlows(json, chassis).map((flow) => this.#flowLine(flow)) };
+  }
+
+  explainCookie({ cookie }: ExplainCookieRequest): ExplainCookieResponse {
+    const decoded = decodeCookie(cookie);
+    if (decoded === undefined) {
+      const text = `0x${cookie.toString(16)} is no cookie of Weft: those begin with 0x57`;
+      throw invalid("cookie", text);
+    }
+    const { kind, id } = this.#objectOf(decoded.object, decoded.key);
+    return { stage: decoded.stage, kind, id, text: decoded.text };
+  }
+
+  async backup({ path }: BackupRequest): Promise<BackupResponse> {
+    const { bytes, revision } = await this.#options.store.backup(path);
+    return { bytes: BigInt(bytes), revision };
+  }
+
+  #chassis(name: string): ChassisRow {
+    const row = resolve(this.#options.model, "chassis", name, "");
+    if (row === undefined) throw notFound("chassis", { id: name, project: "" });
+    return row;
+  }
+
+  async #setLost(row: ChassisRow, lost: boolean, actor: string, comment: string): Promise<bigint> {
+    const answer = await this.#options.transactor.run(
+      { actor, comment, dryRun: false, expectedRevision: 0n, idempotency: null },
+      () => [
+        {
+          action: "edit",
+          table: "chassis",
+          at: "chassis",
+          id: row.id,
+          change: (now) => (now === undefined ? undefined : { ...now, lost }),
+        },
+      ],
+    );
+    if (answer.kind === "refused") throw refusedSet(answer.problems, answer.count);
+    if (answer.kind === "replayed") throw new Error("edited without an idempotency key");
+    return answer.outcome.revision;
+  }
+
+  #flowLine({ text, cookie }: AgentFlow): FlowLine {
+    const decoded = decodeCookie(cookie);
+    let origin = "not of Weft";
+    if (decoded !== undefined) {
+      const { id } = this.#objectOf(decoded.object, decoded.key);
+      const object = decoded.object === "pipeline" ? "" : ` ${decoded.object} ${id}`;
+      origin = `${decoded.stage}${object}: ${decoded.text}`;
+    }
+    const packets = /\bn_packets=(\d+)/.exec(text)?.[1] ?? "0";
+    return { flow: text, cookie, origin, packets: BigInt(packets) };
+  }
+
+  /** The object behind a key; its key as text when it is not there any more. */
+  #objectOf(object: CookieObject, key: number): { kind: Kind; id: string } {
+    const { model } = this.#options;
+    const gone = `with key ${key}, which is not there any more`;
+    switch (object) {
+      case "pipeline":
+        return { kind: Kind.UNSPECIFIED, id: "" };
+      case "network":
+        return { kind: Kind.NETWORK, id: model.first("networkKey", String(key)) ?? gone };
+      case "chassis":
+        return { kind: Kind.CHASSIS, id: model.first("chassisKey", String(key)) ?? gone };
+      default:
+        return { kind: Kind.PORT, id: model.first("portKey", String(key)) ?? gone };
+    }
+  }
+}
+
+/** Steps of derivation between two answers of Verify. */
+export const VERIFY_SLICE = 500;
+
+interface AgentFlow {
+  readonly text: string;
+  readonly cookie: bigint;
+}
+
+/** The agent's reply: a list of {text, cookie}, the cookie as a number or as text. */
+function parseFlows(json: string, chassis: string): AgentFlow[] {
+  const garbled = (): Refused =>
+    new Refused(Code.UNAVAILABLE, `chassis ${chassis} answered what is no list of flows`);
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(json);
+  } catch {
+    throw garbled();
+  }
+  if (!Array.isArray(parsed)) throw garbled();
+  return (parsed as unknown[]).map((entry) => {
+    const { text, cookie } = entry as { text?: unknown; cookie?: unknown };
+    const isNumber = typeof cookie === "number" || typeof cookie === "string";
+    if (typeof text !== "string" || !isNumber || !/^(?:0x[0-9a-f]+|\d+)$/.test(String(cookie))) {
+      throw garbled();
+    }
+    return { text, cookie: BigInt(cookie) };
+  });
+}

@@ -1,0 +1,58 @@
+// Frames on the wire: the generated decoder reads what was put together by hand, in chunks within their bounds.
+import { CentralMessage } from "@weft/shared/gen/weft/v1/southbound.ts";
+import { expect, test } from "vitest";
+import { encodeFrame, InstructionEncoder } from "./frames.ts";
+
+const end = { sequence: 5n, revision: 4n, inSync: true, adopted: false };
+
+function decode(chunks: readonly Buffer[]) {
+  return chunks.map((bytes) => {
+    const { message } = CentralMessage.decode(bytes);
+    if (message?.$case !== "chunk") throw new Error("not a chunk");
+    return message.value;
+  });
+}
+
+function frame(count: number, bodyBytes: number) {
+  const keys = Array.from({ length: count }, (_, at) => `network/1/location/${at}`);
+  const bodies = keys.map((_, at) => (at % 10 === 9 ? undefined : Buffer.alloc(bodyBytes, at)));
+  return { keys, bodies, dropScopes: ["network/2"], end };
+}
+
+for (const [count, bodyBytes, chunks] of [
+  [0, 0, 1],
+  [10, 40, 1],
+  [2000, 40, 8],
+  [300, 8000, 5],
+] as const) {
+  test(`${count} instructions of ${bodyBytes} bytes go out in ${chunks} chunks`, () => {
+    const given = frame(count, bodyBytes);
+    const encoded = [...encodeFrame(given, new InstructionEncoder())];
+    const decoded = decode(encoded);
+    expect(encoded).toHaveLength(chunks);
+    for (const bytes of encoded) expect(bytes.length).toBeLessThan(540_000);
+    const upserts = decoded.flatMap((chunk) => chunk.upserts);
+    const expected = given.keys.flatMap((key, at) => {
+      const body = given.bodies[at];
+      return body === undefined ? [] : [{ key, body }];
+    });
+    expect(upserts).toEqual(expected);
+    expect(decoded.flatMap((chunk) => chunk.deletes)).toEqual(
+      given.keys.filter((_, at) => given.bodies[at] === undefined),
+    );
+    expect(decoded[0]?.dropScopes).toEqual(["network/2"]);
+    expect(decoded.map((chunk) => chunk.end)).toEqual([
+      ...Array.from({ length: chunks - 1 }, () => undefined),
+      end,
+    ]);
+  });
+}
+
+test("an instruction is encoded once for all sessions of a turn", () => {
+  const encoder = new InstructionEncoder();
+  const body = Buffer.from("body");
+  const one = { keys: ["network/1/config"], bodies: [body], dropScopes: [], end };
+  const first = Buffer.concat([...encodeFrame(one, encoder)]);
+  expect(Buffer.concat([...encodeFrame(one, encoder)])).toEqual(first);
+  expect(encoder.encoded).toBe(1);
+});

@@ -1,0 +1,182 @@
+//! Packet services through a real switch: packets enter by dummy ports, answers leave by them.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::process::Command;
+use support::{Ovs, Probe, run, until};
+use weft_engine::Event;
+
+/// Two plugged ports with port security, one of which may speak for addresses of an allowed pair.
+const PORTS: &str = "
+    chassis/c1/config key=1
+    network/7/config id=n7 encap=geneve gateways=fd00::fe gateway_mac=02:00:00:00:00:fe
+    chassis/c1/port/101 id=p101 network=7 mac=02:00:00:00:00:01 ips=10.0.0.1,fd00::1 pairs=10.0.0.50/32,10.0.0.60/32
+    chassis/c1/port/102 id=p102 network=7 mac=02:00:00:00:00:02 ips=10.0.0.2,fd00::2
+    local/vif/p101 ofport=21
+    local/vif/p102 ofport=22
+";
+
+/// A solicitation of a host at `source` with MAC `02:..:01`, without an option; checksums as they should be.
+fn solicitation(source: &str, target: &str) -> Vec<u8> {
+    let source: std::net::Ipv6Addr = source.parse().expect("an address");
+    let target: std::net::Ipv6Addr = target.parse().expect("an address");
+    let last = target.octets();
+    let group: [u8; 16] = [
+        0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, last[13], last[14], last[15],
+    ];
+    let mut message = vec![135, 0, 0, 0, 0, 0, 0, 0];
+    message.extend(last);
+    let mut sum: u32 = 58 + u32::try_from(message.len()).expect("short");
+    for part in [&source.octets()[..], &group, &message] {
+        sum += part
+            .chunks(2)
+            .map(|w| u32::from(u16::from_be_bytes([w[0], w[1]])))
+            .sum::<u32>();
+    }
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    let sum = !u16::try_from(sum).expect("folded");
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    let mut frame = vec![
+        0x33, 0x33, 0xff, last[13], last[14], last[15], 2, 0, 0, 0, 0, 1,
+    ];
+    frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, 24, 58, 255]);
+    frame.extend(source.octets());
+    frame.extend(group);
+    frame.extend(message);
+    frame
+}
+
+/// A gratuitous ARP of `ip` with MAC `02:..:01`.
+fn gratuitous_arp(ip: [u8; 4]) -> Vec<u8> {
+    let mac = [2, 0, 0, 0, 0, 1];
+    let mut frame = vec![0xff; 6];
+    frame.extend(mac);
+    frame.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
+    frame.extend(mac);
+    frame.extend(ip);
+    frame.extend([0; 6]);
+    frame.extend(ip);
+    frame.resize(60, 0);
+    frame
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn switch_with_ports() -> Ovs {
+    let ovs = Ovs::start();
+    for (name, ofport) in [("d1", 21), ("d2", 22)] {
+        let pcap = format!("options:tx_pcap={}", ovs.dir.join(name).display());
+        let request = format!("ofport_request={ofport}");
+        ovs.vsctl(&[
+            "add-port",
+            "br-int",
+            name,
+            "--",
+            "set",
+            "interface",
+            name,
+            "type=dummy",
+            &pcap,
+            &request,
+        ]);
+    }
+    ovs
+}
+
+fn receive(ovs: &Ovs, port: &str, frame: &[u8]) {
+    let control = ovs.dir.join("vs.ctl");
+    let mut appctl = Command::new("ovs-appctl");
+    run(appctl
+        .arg("-t")
+        .arg(control)
+        .args(["netdev-dummy/receive", port, &hex(frame)]));
+}
+
+fn sent(ovs: &Ovs, port: &str) -> Vec<u8> {
+    std::fs::read(ovs.dir.join(port)).unwrap_or_default()
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[test]
+fn a_solicitation_that_flows_cannot_answer_is_answered_by_the_engine() {
+    let ovs = switch_with_ports();
+    let mut probe = Probe::open(&ovs.mgmt());
+    assert_eq!(probe.apply(PORTS).failures, []);
+    receive(&ovs, "d1", &solicitation("fd00::1", "fd00::2"));
+    // An advertisement to the asking port's MAC, from the owner's, with type 136 and the owner's option.
+    let head = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x86, 0xdd];
+    until("the advertisement", || {
+        contains(&sent(&ovs, "d1"), &head).then_some(())
+    });
+    assert!(
+        contains(&sent(&ovs, "d1"), &[2, 1, 2, 0, 0, 0, 0, 2]),
+        "the link-layer option"
+    );
+    assert!(
+        !contains(&sent(&ovs, "d2"), &[0x86, 0xdd]),
+        "nobody else is asked"
+    );
+    let stats = probe.engine.stats();
+    assert_eq!(
+        (stats.packet_ins, stats.packet_ins_dropped),
+        (1, 0),
+        "{stats:?}"
+    );
+
+    // Duplicate address detection of an address that another port has, and of the gateway's.
+    receive(&ovs, "d1", &solicitation("::", "fd00::2"));
+    receive(&ovs, "d1", &solicitation("::", "fd00::fe"));
+    let to_all = |mac: u8| [0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, mac, 0x86, 0xdd];
+    until("the answer to DAD", || {
+        contains(&sent(&ovs, "d1"), &to_all(2)).then_some(())
+    });
+    until("the gateway's answer", || {
+        contains(&sent(&ovs, "d1"), &to_all(0xfe)).then_some(())
+    });
+}
+
+#[test]
+fn a_claim_is_reported_once_and_not_when_it_holds() {
+    let ovs = switch_with_ports();
+    let mut probe = Probe::open(&ovs.mgmt());
+    assert_eq!(probe.apply(PORTS).failures, []);
+    let claim = |event: &Event| match event {
+        Event::Claim { port_id, ip, mac } => Some((port_id.clone(), *ip, *mac)),
+        _ => None,
+    };
+    for _ in 0..3 {
+        receive(&ovs, "d1", &gratuitous_arp([10, 0, 0, 50]));
+    }
+    let expected = ("p101".to_owned(), [10, 0, 0, 50].into(), [2, 0, 0, 0, 0, 1]);
+    assert_eq!(probe.wait("a claim", claim), expected);
+    until("all packet-ins", || {
+        (probe.engine.stats().packet_ins == 3).then_some(())
+    });
+
+    // An address that central already names as this port's is nothing to report.
+    let owner = "network/7/address/0a00003c mac=02:00:00:00:00:01 port=101 chassis=1";
+    assert_eq!(probe.apply(owner).failures, []);
+    receive(&ovs, "d1", &gratuitous_arp([10, 0, 0, 60]));
+    until("the packet-in", || {
+        (probe.engine.stats().packet_ins == 4).then_some(())
+    });
+    assert_eq!(probe.pending(claim), None);
+    // What is not the port's does not even come.
+    receive(&ovs, "d1", &gratuitous_arp([10, 0, 0, 51]));
+    probe.apply("");
+    assert_eq!(probe.engine.stats().packet_ins, 4);
+}
