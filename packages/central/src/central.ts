@@ -190,14 +190,18 @@ export class Central implements AsyncDisposable {
     };
 
     addGauges({ metrics, model, store, distributor, watches, deriver });
-    const tls = config.tls === undefined ? null : new TlsStore({ files: config.tls, logger });
-    if (tls !== null) resources.use(tls);
+    const tlsOf = ({ plaintext, tls }: CentralConfig["northbound"]): TlsStore | null => {
+      const files = tls ?? config.tls;
+      return plaintext || files === undefined
+        ? null
+        : resources.use(new TlsStore({ files, logger }));
+    };
     await metrics.listen(config.metrics.listen);
     const southbound = resources.use(
       await ListeningServer.listen({
         name: "southbound",
         ...config.southbound,
-        tls,
+        tls: tlsOf(config.southbound),
         maxMessageBytes: maxSouthboundBytes,
         register: async (server) => distributor.addTo(server),
       }),
@@ -207,7 +211,7 @@ export class Central implements AsyncDisposable {
       await ListeningServer.listen({
         name: "northbound",
         ...config.northbound,
-        tls,
+        tls: tlsOf(config.northbound),
         maxMessageBytes: maxNorthboundBytes,
         register: async (server) => {
           northServices(server);

@@ -15,12 +15,17 @@ const listen = z
   .string()
   .regex(/^(?:unix:\/.+|.+:\d{1,5})$/, "must be host:port, [v6]:port or unix:/path");
 
+/** PEM files; see `weft pki issue`. */
+const tls = z.strictObject({ certFile: z.string(), keyFile: z.string(), caFile: z.string() });
+
 const api = (port: number) =>
   z
     .strictObject({
       listen: listen.default(`[::]:${port}`),
       /** No TLS: only on loopback or a unix socket. */
       plaintext: z.boolean().default(false),
+      /** Default: the tls of the top. */
+      tls: tls.optional(),
     })
     .refine((value) => !value.plaintext || isLocalAddress(value.listen), {
       message: "plaintext is only for loopback addresses and unix sockets: change listen, or use tls",
@@ -36,14 +41,12 @@ const macPrefix = z
 export const centralConfigSchema = z
   .strictObject({
     dataDir: z.string().min(1).default("/var/lib/weft-central"),
-    northbound: api(6650),
-    southbound: api(6651),
-    /** PEM files; see `weft pki issue`. */
-    tls: z
-      .strictObject({ certFile: z.string(), keyFile: z.string(), caFile: z.string() })
-      .optional(),
+    northbound: api(7640),
+    southbound: api(7641),
+    /** Of the APIs that name none of their own. */
+    tls: tls.optional(),
     /** host:port of /metrics; empty = none. It has no TLS. */
-    metrics: z.strictObject({ listen: z.string().default("127.0.0.1:6652") }).prefault({}),
+    metrics: z.strictObject({ listen: z.string().default("127.0.0.1:7642") }).prefault({}),
     log: z
       .strictObject({
         level: z.enum(logLevels).default("info"),
@@ -80,14 +83,14 @@ export const centralConfigSchema = z
       })
       .prefault({}),
   })
-  .refine(
-    (config) =>
-      config.tls !== undefined || (config.northbound.plaintext && config.southbound.plaintext),
-    {
-      path: ["tls"],
-      message:
-        'missing: give certFile, keyFile and caFile ("weft pki issue"), or set northbound.plaintext and southbound.plaintext',
-    },
-  );
+  .superRefine((config, context) => {
+    for (const name of ["northbound", "southbound"] as const) {
+      if (config[name].plaintext || config[name].tls !== undefined || config.tls !== undefined) {
+        continue;
+      }
+      const wayOut = `give certFile, keyFile and caFile ("weft pki issue"), or ${name}.plaintext for a local socket`;
+      context.addIssue({ code: "custom", path: [name, "tls"], message: `missing: ${wayOut}` });
+    }
+  });
 
 export type CentralConfig = z.output<typeof centralConfigSchema>;

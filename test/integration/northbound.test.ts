@@ -1,0 +1,410 @@
+// Central's northbound API over real gRPC and a real store: writes, reads, watches, refusals, restart, TLS. No agents: what needs
+// them is tested with the southbound side.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
+import { Client, credentials, status as Code } from "@grpc/grpc-js";
+import { Central } from "@weft/central/central.ts";
+import { centralConfigSchema } from "@weft/central/config.ts";
+import { SystemClock } from "@weft/shared/clock.ts";
+import {
+  ApplyRequest,
+  ChangeAction,
+  EventType,
+  Kind,
+  ListRequest,
+  NorthboundServiceClient,
+  Port,
+  WaitLevel,
+  WatchRequest,
+} from "@weft/shared/gen/weft/v1/northbound.ts";
+import type {
+  ApplyResponse,
+  Change,
+  WatchResponse,
+} from "@weft/shared/gen/weft/v1/northbound.ts";
+import {
+  AdminServiceClient,
+  OrchestrationServiceClient,
+} from "@weft/shared/gen/weft/v1/orchestration.ts";
+import { channelOptions, maxNorthboundBytes, RpcError, unary } from "@weft/shared/grpc.ts";
+import { createLogger } from "@weft/shared/logging.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const dir = mkdtempSync(join(tmpdir(), "weft-north-"));
+const deadlineMs = 20_000;
+let central: Central;
+let north: NorthboundServiceClient;
+let orchestration: OrchestrationServiceClient;
+let admin: AdminServiceClient;
+
+async function start(): Promise<void> {
+  central = await Central.start({
+    config: centralConfigSchema.parse({
+      dataDir: join(dir, "data"),
+      northbound: { listen: `unix:${dir}/n.sock`, plaintext: true },
+      southbound: { listen: `unix:${dir}/s.sock`, plaintext: true },
+      metrics: { listen: "" },
+    }),
+    clock: new SystemClock(),
+    logger: createLogger({ name: "weft-central", level: "warn", format: "json" }),
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+  const options = channelOptions({ maxMessageBytes: 2 * maxNorthboundBytes });
+  const address = central.northboundAddress;
+  north = new NorthboundServiceClient(address, credentials.createInsecure(), options);
+  orchestration = new OrchestrationServiceClient(address, credentials.createInsecure(), options);
+  admin = new AdminServiceClient(address, credentials.createInsecure(), options);
+}
+
+async function stop(): Promise<void> {
+  for (const client of [north, orchestration, admin]) client.close();
+  await central[Symbol.asyncDispose]();
+}
+
+beforeAll(start);
+afterAll(async () => {
+  await stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+type Partial<T> = Parameters<typeof ApplyRequest.fromPartial>[0] & T;
+
+const apply = (request: object): Promise<ApplyResponse> =>
+  unary<ApplyResponse>(
+    (...rest) => north.apply(ApplyRequest.fromPartial(request as Partial<object>), ...rest),
+    { deadlineMs },
+  );
+
+const upsert = ($case: "network" | "subnet" | "port", value: object): Change =>
+  ({ change: { $case: "upsert", value: { object: { $case, value } } } }) as unknown as Change;
+
+const network = (name: string, spec: object = { type: { $case: "overlay", value: {} } }): Change =>
+  upsert("network", { meta: { name }, spec });
+const subnet = (name: string, networkName: string, cidr: string): Change =>
+  upsert("subnet", { meta: { name }, spec: { network: networkName, cidr } });
+const port = (name: string, networkName: string, spec: object = {}): Change =>
+  upsert("port", { meta: { name }, spec: { network: networkName, ...spec } });
+
+async function failure(promise: Promise<unknown>): Promise<RpcError> {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof RpcError)) throw new Error(`expected a refusal, got ${String(error)}`);
+  return error;
+}
+
+const portOf = (response: ApplyResponse, index: number): Port => {
+  const object = response.results[index]?.object?.object;
+  if (object?.$case !== "port") throw new Error("no port");
+  return object.value;
+};
+
+/** Collects events of a watch until `count` came. */
+function watch(request: object): {
+  take: (count: number) => Promise<WatchResponse[]>;
+  cancel: () => void;
+} {
+  const stream: ClientReadableStream<WatchResponse> = north.watch(
+    WatchRequest.fromPartial(request as Parameters<typeof WatchRequest.fromPartial>[0]),
+  );
+  const events: WatchResponse[] = [];
+  let wake: () => void = () => undefined;
+  let failed: ServiceError | undefined;
+  stream.on("data", (event: WatchResponse) => {
+    events.push(event);
+    wake();
+  });
+  stream.on("error", (error: ServiceError) => {
+    failed = error;
+    wake();
+  });
+  return {
+    take: async (count) => {
+      while (events.length < count && failed === undefined) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      if (failed !== undefined) throw failed;
+      return events.splice(0, count);
+    },
+    cancel: () => stream.cancel(),
+  };
+}
+
+describe("Apply and reads", () => {
+  it("creates, reads, lists, filters, repeats and deletes", async () => {
+    const first = await apply({
+      changes: [
+        network("blue"),
+        subnet("blue4", "blue", "10.0.0.0/24"),
+        subnet("blue6", "blue", "fd00::/64"),
+        port("web", "blue"),
+        port("db", "blue", { requestedChassis: "" }),
+      ],
+      comment: "first",
+      wait: WaitLevel.REALIZED,
+    });
+    expect(first.results.map(({ action }) => action)).toEqual(Array(5).fill(ChangeAction.CREATED));
+    expect(first.realization).toMatchObject({ complete: true });
+    const web = portOf(first, 3);
+    expect(web.spec?.fixedIps.map(({ ip }) => ip)).toEqual([
+      "10.0.0.2",
+      expect.stringMatching(/^fd00::/),
+    ]);
+    expect(web.status).toMatchObject({ key: 1, mtuBytes: expect.any(Number) });
+    expect(web.status?.reason).toContain("no chassis has plugged");
+
+    const again = await apply({ changes: [network("blue"), port("web", "blue")] });
+    expect(again.results.map(({ action }) => action)).toEqual(Array(2).fill(ChangeAction.UNCHANGED));
+    expect(again.revision).toBe(first.revision);
+
+    const get = await unary<{ object: unknown; revision: bigint }>(
+      (...rest) =>
+        north.get({ ref: { kind: Kind.PORT, id: "web", project: "" }, atRevision: 0n }, ...rest),
+      { deadlineMs },
+    );
+    expect(get.object).toMatchObject({ object: { $case: "port", value: { meta: { name: "web" } } } });
+
+    const list = await unary<{ objects: unknown[]; nextPageToken: string }>(
+      (...rest) =>
+        north.list(
+          ListRequest.fromPartial({
+            kind: Kind.PORT,
+            fields: { "spec.network": "blue", "status.state": "down" },
+            pageSize: 1,
+          }),
+          ...rest,
+        ),
+      { deadlineMs },
+    );
+    expect(list.objects).toHaveLength(1);
+    expect(list.nextPageToken).not.toBe("");
+
+    const refused = await failure(
+      apply({ changes: [{ change: { $case: "delete", value: { kind: Kind.NETWORK, id: "blue" } } }] }),
+    );
+    expect(refused.code).toBe(Code.FAILED_PRECONDITION);
+    expect(refused.message).toContain("in use by");
+  });
+
+  it("names every problem with its path, and its code in the status", async () => {
+    const error = await failure(
+      apply({
+        changes: [
+          network("bad", { type: { $case: "overlay", value: { encap: 77 } } }),
+          network("stt", { type: { $case: "overlay", value: { encap: 4 } } }),
+        ],
+      }),
+    );
+    expect(error.code).toBe(Code.INVALID_ARGUMENT);
+    expect(error.violations.map(({ field, reason }) => `${reason} ${field}`)).toEqual([
+      "UNKNOWN_VALUE changes[0].upsert.network.spec.overlay.encap",
+    ]);
+    const second = await failure(
+      apply({
+        changes: [
+          network("stt", { type: { $case: "overlay", value: { encap: 4 } } }),
+          port("lost", "nowhere"),
+          port("far", "blue", { fixedIps: [{ ip: "10.9.9.9" }] }),
+        ],
+      }),
+    );
+    expect(second.violations.map(({ field, reason }) => `${reason} ${field}`)).toEqual([
+      "UNSUPPORTED changes[0].upsert.network.spec.overlay.encap",
+      "DANGLING_REFERENCE changes[1].upsert.port.spec.network",
+      "OUTSIDE_SUBNET changes[2].upsert.port.spec.fixed_ips[0].ip",
+    ]);
+  });
+
+  it.each([
+    [{ idempotencyKey: "k".repeat(129) }, "idempotency_key"],
+    [{ comment: "c".repeat(1025) }, "comment"],
+    [{ wait: 9 }, "wait"],
+    [{ changes: Array.from({ length: 50_001 }, () => ({})) }, "changes"],
+    [{ changes: [{}] }, "changes[0]"],
+    [
+      { changes: [port("big", "blue", { deviceId: "d".repeat(256 * 1024) })] },
+      "changes[0].upsert",
+    ],
+    [{ changes: [port("big", "blue", { deviceId: "d".repeat(300) })] }, "changes[0].upsert.port.spec.device_id"],
+  ])("refuses what is over a limit: case %#", async (request, field) => {
+    const error = await failure(apply(request));
+    expect(error.code).toBe(Code.INVALID_ARGUMENT);
+    expect(error.violations[0]?.field).toBe(field);
+  });
+
+  it("takes 5,000 ports in one set and gives each its own address", async () => {
+    const changes = [
+      network("wide"),
+      subnet("wide4", "wide", "10.128.0.0/16"),
+      ...Array.from({ length: 5000 }, (_, index) => port(`w${index}`, "wide")),
+    ];
+    const { results } = await apply({ changes });
+    const ips = results.slice(2).map(({ object }) => {
+      if (object?.object?.$case !== "port") throw new Error("no port");
+      return object.object.value.spec?.fixedIps[0]?.ip;
+    });
+    expect(new Set(ips).size).toBe(5000);
+  });
+});
+
+describe("Watch", () => {
+  it("sends what is there, a bookmark, then changes; and resumes from a revision", async () => {
+    await apply({ changes: [network("w-a")] });
+    const live = watch({ kinds: [Kind.NETWORK] });
+    let current: WatchResponse[] = [];
+    while (current.at(-1)?.type !== EventType.BOOKMARK) current = [...current, ...(await live.take(1))];
+    const from = current.at(-1)?.revision ?? 0n;
+    const { revision } = await apply({ changes: [network("w-b"), network("w-c")] });
+    const gone = await apply({
+      changes: [{ change: { $case: "delete", value: { kind: Kind.NETWORK, id: "w-b" } } }],
+    });
+    const events = await live.take(2);
+    live.cancel();
+    const essence = (event: WatchResponse): unknown => [
+      event.type,
+      event.object?.object?.value.meta?.name,
+    ];
+    // w-b and its end may have met in the queue.
+    expect(events.map(essence)).toContainEqual([EventType.UPSERT, "w-c"]);
+
+    const resumed = watch({ kinds: [Kind.NETWORK], fromRevision: from });
+    const seen = await resumed.take(3);
+    resumed.cancel();
+    expect(seen.map(essence).toSorted()).toEqual(
+      [
+        [EventType.UPSERT, "w-b"],
+        [EventType.UPSERT, "w-c"],
+        [EventType.DELETE, "w-b"],
+      ].toSorted(),
+    );
+    expect(seen.map((event) => event.revision)).toEqual([revision - 1n, revision, gone.revision]);
+  });
+
+  it("refuses a revision that is not there yet", async () => {
+    await expect(watch({ fromRevision: 1n << 40n }).take(1)).rejects.toMatchObject({
+      code: Code.OUT_OF_RANGE,
+    });
+  });
+});
+
+describe("verbs, history, admin", () => {
+  it("says why a port is not ready when the wait is over", async () => {
+    const error = await failure(
+      unary(
+        (...rest) =>
+          orchestration.waitPortReady(
+            { port: "web", project: "", state: 0, timeoutMs: 50 },
+            ...rest,
+          ),
+        { deadlineMs },
+      ),
+    );
+    expect(error.code).toBe(Code.DEADLINE_EXCEEDED);
+    expect(error.message).toContain("port web is DOWN: no chassis has plugged");
+  });
+
+  it("refuses to plug into a chassis that is not there, and drains none that never registered", async () => {
+    const error = await failure(
+      unary(
+        (...rest) => orchestration.plugPort({ port: "web", project: "", chassis: "none" }, ...rest),
+        { deadlineMs },
+      ),
+    );
+    expect(error.code).toBe(Code.NOT_FOUND);
+    const chassis = { object: { $case: "chassis", value: { meta: { id: "c9" }, spec: { drain: true } } } };
+    const drained = await failure(
+      apply({ changes: [{ change: { $case: "upsert", value: chassis } }] }),
+    );
+    expect(drained.message).toContain("registers");
+  });
+
+  it("tells history, status and a cookie, and writes a backup", async () => {
+    const history = await unary<{ entries: { actor: string; comment: string; id: string }[] }>(
+      (...rest) =>
+        north.history(
+          { ref: { kind: Kind.PORT, id: "web", project: "" }, limit: 0, beforeRevision: 0n },
+          ...rest,
+        ),
+      { deadlineMs },
+    );
+    expect(history.entries).toMatchObject([{ actor: "local", comment: "first" }]);
+    const status = await unary<{ writeState: string; counts: Record<string, bigint> }>(
+      (...rest) => admin.getStatus({}, ...rest),
+      { deadlineMs },
+    );
+    expect(status).toMatchObject({ writeState: "READY", counts: { port: 5002n } });
+    const cookie = (0x5746_2000_0000_0045n & ~(0xffffffn << 20n)) | (1n << 20n);
+    const explained = await unary<{ stage: string; kind: Kind }>(
+      (...rest) => admin.explainCookie({ cookie }, ...rest),
+      { deadlineMs },
+    );
+    expect(explained).toMatchObject({ stage: "deliver", kind: Kind.PORT });
+    const backup = await unary<{ bytes: bigint; revision: bigint }>(
+      (...rest) => admin.backup({ path: join(dir, "backup.db") }, ...rest),
+      { deadlineMs },
+    );
+    expect(backup.bytes).toBeGreaterThan(4096n);
+  });
+
+  it("keeps everything, idempotency included, over a restart", async () => {
+    const request = { changes: [network("keyed")], idempotencyKey: "key-1" };
+    const before = await apply(request);
+    await stop();
+    await start();
+    const after = await apply(request);
+    expect(after.revision).toBe(before.revision);
+    expect(after.results[0]?.action).toBe(ChangeAction.CREATED);
+    const other = await failure(apply({ changes: [network("other")], idempotencyKey: "key-1" }));
+    expect(other.violations[0]).toMatchObject({ reason: "KEY_REUSED", field: "idempotency_key" });
+    const list = await unary<{ objects: unknown[] }>(
+      (...rest) =>
+        north.list(ListRequest.fromPartial({ kind: Kind.PORT, pageSize: 10_000 }), ...rest),
+      { deadlineMs },
+    );
+    expect(list.objects).toHaveLength(5002);
+  });
+
+  it("verifies that what is derived is what derivation from scratch gives", async () => {
+    const stream = admin.verify({});
+    const differences: string[] = [];
+    let done = false;
+    for await (const response of stream as AsyncIterable<{ differences: string[]; done: boolean }>) {
+      differences.push(...response.differences);
+      done = response.done;
+    }
+    expect({ differences, done }).toEqual({ differences: [], done: true });
+  });
+});
+
+it("survives garbage and unknown methods", async () => {
+  const raw = new Client(central.northboundAddress, credentials.createInsecure());
+  const call = (path: string, bytes: Buffer): Promise<number> =>
+    new Promise((resolve) => {
+      raw.makeUnaryRequest(
+        path,
+        (value: Buffer) => value,
+        (value) => value,
+        bytes,
+        (error) => resolve(error?.code ?? Code.OK),
+      );
+    });
+  expect(await call("/weft.v1.NorthboundService/Nothing", Buffer.alloc(0))).toBe(Code.UNIMPLEMENTED);
+  const codes = await Promise.all(
+    Array.from({ length: 50 }, (_, index) =>
+      call(
+        "/weft.v1.NorthboundService/Apply",
+        Buffer.from(Array.from({ length: 40 }, (__, at) => (index * 31 + at * 17) & 0xff)),
+      ),
+    ),
+  );
+  expect(codes.every((code) => code !== Code.UNKNOWN)).toBe(true);
+  raw.close();
+  expect((await apply({ changes: [] })).revision).toBeGreaterThan(0n);
+});
