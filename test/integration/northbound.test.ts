@@ -15,6 +15,7 @@ import {
   Kind,
   ListRequest,
   NorthboundServiceClient,
+  NorthboundServiceService,
   Port,
   WaitLevel,
   WatchRequest,
@@ -26,9 +27,11 @@ import type {
 } from "@weft/shared/gen/weft/v1/northbound.ts";
 import {
   AdminServiceClient,
-  OrchestrationServiceClient,
+  AdminServiceService,
+  OrchestrationServiceService,
 } from "@weft/shared/gen/weft/v1/orchestration.ts";
 import { channelOptions, maxNorthboundBytes, RpcError, unary } from "@weft/shared/grpc.ts";
+import type { UnaryMethod } from "@weft/shared/grpc.ts";
 import { createLogger } from "@weft/shared/logging.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -36,7 +39,6 @@ const dir = mkdtempSync(join(tmpdir(), "weft-north-"));
 const deadlineMs = 20_000;
 let central: Central;
 let north: NorthboundServiceClient;
-let orchestration: OrchestrationServiceClient;
 let admin: AdminServiceClient;
 
 async function start(): Promise<void> {
@@ -56,12 +58,11 @@ async function start(): Promise<void> {
   const options = channelOptions({ maxMessageBytes: 2 * maxNorthboundBytes });
   const address = central.northboundAddress;
   north = new NorthboundServiceClient(address, credentials.createInsecure(), options);
-  orchestration = new OrchestrationServiceClient(address, credentials.createInsecure(), options);
   admin = new AdminServiceClient(address, credentials.createInsecure(), options);
 }
 
 async function stop(): Promise<void> {
-  for (const client of [north, orchestration, admin]) client.close();
+  for (const client of [north, admin]) client.close();
   await central[Symbol.asyncDispose]();
 }
 
@@ -71,12 +72,18 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-type Partial<T> = Parameters<typeof ApplyRequest.fromPartial>[0] & T;
+/** A call on the one channel. */
+function call<Request, Response>(
+  method: UnaryMethod<Request, Response>,
+  request: Request,
+): Promise<Response> {
+  return unary(north, method, request, { deadlineMs });
+}
 
 const apply = (request: object): Promise<ApplyResponse> =>
-  unary<ApplyResponse>(
-    (...rest) => north.apply(ApplyRequest.fromPartial(request as Partial<object>), ...rest),
-    { deadlineMs },
+  call(
+    NorthboundServiceService.apply,
+    ApplyRequest.fromPartial(request as Parameters<typeof ApplyRequest.fromPartial>[0]),
   );
 
 const upsert = ($case: "network" | "subnet" | "port", value: object): Change =>
@@ -164,24 +171,19 @@ describe("Apply and reads", () => {
     expect(again.results.map(({ action }) => action)).toEqual(Array(2).fill(ChangeAction.UNCHANGED));
     expect(again.revision).toBe(first.revision);
 
-    const get = await unary<{ object: unknown; revision: bigint }>(
-      (...rest) =>
-        north.get({ ref: { kind: Kind.PORT, id: "web", project: "" }, atRevision: 0n }, ...rest),
-      { deadlineMs },
-    );
+    const get = await call(NorthboundServiceService.get, {
+      ref: { kind: Kind.PORT, id: "web", project: "" },
+      atRevision: 0n,
+    });
     expect(get.object).toMatchObject({ object: { $case: "port", value: { meta: { name: "web" } } } });
 
-    const list = await unary<{ objects: unknown[]; nextPageToken: string }>(
-      (...rest) =>
-        north.list(
-          ListRequest.fromPartial({
-            kind: Kind.PORT,
-            fields: { "spec.network": "blue", "status.state": "down" },
-            pageSize: 1,
-          }),
-          ...rest,
-        ),
-      { deadlineMs },
+    const list = await call(
+      NorthboundServiceService.list,
+      ListRequest.fromPartial({
+        kind: Kind.PORT,
+        fields: { "spec.network": "blue", "status.state": "down" },
+        pageSize: 1,
+      }),
     );
     expect(list.objects).toHaveLength(1);
     expect(list.nextPageToken).not.toBe("");
@@ -297,14 +299,12 @@ describe("Watch", () => {
 describe("verbs, history, admin", () => {
   it("says why a port is not ready when the wait is over", async () => {
     const error = await failure(
-      unary(
-        (...rest) =>
-          orchestration.waitPortReady(
-            { port: "web", project: "", state: 0, timeoutMs: 50 },
-            ...rest,
-          ),
-        { deadlineMs },
-      ),
+      call(OrchestrationServiceService.waitPortReady, {
+        port: "web",
+        project: "",
+        state: 0,
+        timeoutMs: 50,
+      }),
     );
     expect(error.code).toBe(Code.DEADLINE_EXCEEDED);
     expect(error.message).toContain("port web is DOWN: no chassis has plugged");
@@ -312,10 +312,7 @@ describe("verbs, history, admin", () => {
 
   it("refuses to plug into a chassis that is not there, and drains none that never registered", async () => {
     const error = await failure(
-      unary(
-        (...rest) => orchestration.plugPort({ port: "web", project: "", chassis: "none" }, ...rest),
-        { deadlineMs },
-      ),
+      call(OrchestrationServiceService.plugPort, { port: "web", project: "", chassis: "none" }),
     );
     expect(error.code).toBe(Code.NOT_FOUND);
     const chassis = { object: { $case: "chassis", value: { meta: { id: "c9" }, spec: { drain: true } } } };
@@ -326,30 +323,18 @@ describe("verbs, history, admin", () => {
   });
 
   it("tells history, status and a cookie, and writes a backup", async () => {
-    const history = await unary<{ entries: { actor: string; comment: string; id: string }[] }>(
-      (...rest) =>
-        north.history(
-          { ref: { kind: Kind.PORT, id: "web", project: "" }, limit: 0, beforeRevision: 0n },
-          ...rest,
-        ),
-      { deadlineMs },
-    );
+    const history = await call(NorthboundServiceService.history, {
+      ref: { kind: Kind.PORT, id: "web", project: "" },
+      limit: 0,
+      beforeRevision: 0n,
+    });
     expect(history.entries).toMatchObject([{ actor: "local", comment: "first" }]);
-    const status = await unary<{ writeState: string; counts: Record<string, bigint> }>(
-      (...rest) => admin.getStatus({}, ...rest),
-      { deadlineMs },
-    );
+    const status = await call(AdminServiceService.getStatus, {});
     expect(status).toMatchObject({ writeState: "READY", counts: { port: 5002n } });
     const cookie = (0x5746_2000_0000_0045n & ~(0xffffffn << 20n)) | (1n << 20n);
-    const explained = await unary<{ stage: string; kind: Kind }>(
-      (...rest) => admin.explainCookie({ cookie }, ...rest),
-      { deadlineMs },
-    );
+    const explained = await call(AdminServiceService.explainCookie, { cookie });
     expect(explained).toMatchObject({ stage: "deliver", kind: Kind.PORT });
-    const backup = await unary<{ bytes: bigint; revision: bigint }>(
-      (...rest) => admin.backup({ path: join(dir, "backup.db") }, ...rest),
-      { deadlineMs },
-    );
+    const backup = await call(AdminServiceService.backup, { path: join(dir, "backup.db") });
     expect(backup.bytes).toBeGreaterThan(4096n);
   });
 
@@ -363,10 +348,9 @@ describe("verbs, history, admin", () => {
     expect(after.results[0]?.action).toBe(ChangeAction.CREATED);
     const other = await failure(apply({ changes: [network("other")], idempotencyKey: "key-1" }));
     expect(other.violations[0]).toMatchObject({ reason: "KEY_REUSED", field: "idempotency_key" });
-    const list = await unary<{ objects: unknown[] }>(
-      (...rest) =>
-        north.list(ListRequest.fromPartial({ kind: Kind.PORT, pageSize: 10_000 }), ...rest),
-      { deadlineMs },
+    const list = await call(
+      NorthboundServiceService.list,
+      ListRequest.fromPartial({ kind: Kind.PORT, pageSize: 10_000 }),
     );
     expect(list.objects).toHaveLength(5002);
   });
@@ -385,7 +369,7 @@ describe("verbs, history, admin", () => {
 
 it("survives garbage and unknown methods", async () => {
   const raw = new Client(central.northboundAddress, credentials.createInsecure());
-  const call = (path: string, bytes: Buffer): Promise<number> =>
+  const send = (path: string, bytes: Buffer): Promise<number> =>
     new Promise((resolve) => {
       raw.makeUnaryRequest(
         path,
@@ -395,10 +379,10 @@ it("survives garbage and unknown methods", async () => {
         (error) => resolve(error?.code ?? Code.OK),
       );
     });
-  expect(await call("/weft.v1.NorthboundService/Nothing", Buffer.alloc(0))).toBe(Code.UNIMPLEMENTED);
+  expect(await send("/weft.v1.NorthboundService/Nothing", Buffer.alloc(0))).toBe(Code.UNIMPLEMENTED);
   const codes = await Promise.all(
     Array.from({ length: 50 }, (_, index) =>
-      call(
+      send(
         "/weft.v1.NorthboundService/Apply",
         Buffer.from(Array.from({ length: 40 }, (__, at) => (index * 31 + at * 17) & 0xff)),
       ),

@@ -21,7 +21,7 @@ const AFTERMATH_MS = 1_500;
 const INTENT = `
 kind: Network
 metadata: {name: wire}
-spec: {overlay: {encap: GENEVE}}
+spec: {overlay: {encap: geneve}}
 ---
 kind: Subnet
 metadata: {name: wire4}

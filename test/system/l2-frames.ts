@@ -19,8 +19,8 @@ export const ALL = { mac: frames.BROADCAST, ip: "255.255.255.255" };
 const ROUTER_LIFETIME = Buffer.from([64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0]);
 export const STRANGER = "0a:57:00:00:00:66";
 
-/** Sent by `me`; `victim` is another port of the network. */
-type Make = (me: Host, victim: Host) => Buffer;
+/** Sent by `me`; the others are other ports of the network. */
+type Make = (me: Host, victim: Host, third: Host) => Buffer;
 
 const dhcp = (me: Host, fromPort: number, toPort: number): Buffer =>
   frames.udp({ src: me.mac, dst: ALL.mac }, { from: me.ip, to: ALL.ip, fromPort, toPort });
@@ -66,10 +66,7 @@ export const FORBIDDEN: readonly (readonly [string, Make])[] = [
   ["broadcast from the MAC of another port", (me, v) => datagram(me, ALL, { mac: v.mac })],
   ["a frame from a group MAC", (me, v) => datagram(me, v, { mac: "0b:57:00:00:00:01" })],
   ["IPv4 from a free address", (me, v) => datagram(me, v, { ip: "10.1.1.77" })],
-  [
-    "IPv4 from the address of another port",
-    (me) => datagram(me, ALL, { ip: hosts.get("gnv-c").ip }),
-  ],
+  ["IPv4 from the address of another port", (me, _v, third) => datagram(me, ALL, { ip: third.ip })],
   ["IPv4 from nowhere", (me, v) => datagram(me, v, { ip: "0.0.0.0" })],
   [
     "IPv6 from a free address",
@@ -77,17 +74,16 @@ export const FORBIDDEN: readonly (readonly [string, Make])[] = [
   ],
   [
     "IPv6 from the address of another port",
-    (me, v) => datagram(me, { mac: v.mac, ip: v.ip6 }, { ip: hosts.get("gnv-c").ip6 }),
+    (me, v, third) => datagram(me, { mac: v.mac, ip: v.ip6 }, { ip: third.ip6 }),
   ],
   [
     "IPv6 from another's link-local address",
-    (me, v) =>
-      datagram(me, { mac: v.mac, ip: v.ip6 }, { ip: frames.linkLocal(hosts.get("gnv-c").mac) }),
+    (me, v, third) => datagram(me, { mac: v.mac, ip: v.ip6 }, { ip: frames.linkLocal(third.mac) }),
   ],
   ["a frame with a tag", (me, v) => datagram(me, v, { vlan: 100 })],
   [
     "ARP with another's address",
-    (me) => claimArp(me, { mac: me.mac, ip: hosts.get("gnv-c").ip }, "reply"),
+    (me, _v, third) => claimArp(me, { mac: me.mac, ip: third.ip }, "reply"),
   ],
   ["ARP with another MAC inside", (me) => claimArp(me, { mac: STRANGER, ip: me.ip }, "reply")],
   [
@@ -138,4 +134,3 @@ export const ALLOWED: readonly (readonly [string, Make])[] = [
   ["a question of a DHCPv6 client", (me) => dhcp6(me, 546, 547)],
   ["a router solicitation", (me) => fromRouter(me, frames.ND_ROUTER_SOLICITATION)],
 ];
-

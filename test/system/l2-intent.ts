@@ -71,7 +71,13 @@ spec:
   ${more}
 ---`;
 
-export const networkText = (id: string, project: string, name: string, type: string, number: number) => `
+export const networkText = (
+  id: string,
+  project: string,
+  name: string,
+  type: string,
+  number: number,
+) => `
 kind: Network
 metadata: {id: ${id}, project: ${project}, name: ${name}}
 spec: {${type}}
@@ -117,4 +123,3 @@ export const INTENT = [
   portText({ id: "shut-b", network: "open", chassis: B, part: [6, 13] }),
   portText({ id: "open-c", network: "open", chassis: C, part: [6, 14], more: OPEN }),
 ].join("");
-

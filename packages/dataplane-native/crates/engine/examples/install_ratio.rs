@@ -77,7 +77,10 @@ fn main() {
         let mut singles: Vec<Duration> = (0..50).map(|turn| single(&mut probe, turn)).collect();
         singles.sort_unstable();
         let sent = probe.engine.stats().messages_sent;
-        assert!(sent >= (done.flows + singles.len()) as u64, "{sent} messages");
+        assert!(
+            sent >= (done.flows + singles.len()) as u64,
+            "{sent} messages"
+        );
         drop(probe);
         clear(&ovs);
 
