@@ -9,9 +9,11 @@ import type { TlsFiles } from "@weft/shared/tls.ts";
 import { Kept } from "@weft/test/lab/processes.ts";
 import { stringify } from "yaml";
 import { processCpuUs } from "./machine.ts";
+import { readMetrics } from "./metrics.ts";
 
 const MAIN = fileURLToPath(new URL("../packages/central/src/main.ts", import.meta.url));
 
+const METRICS = "127.0.0.1:7642";
 export const NORTHBOUND = "127.0.0.1:7640";
 export const SOUTHBOUND = "127.0.0.1:7641";
 
@@ -38,7 +40,7 @@ export class CentralProcess {
       northbound: { listen: NORTHBOUND },
       southbound: { listen: SOUTHBOUND },
       tls,
-      metrics: { listen: "" },
+      metrics: { listen: METRICS },
     };
     await writeFile(join(options.dir, "central.yaml"), stringify(config));
     return new CentralProcess(options);
@@ -84,6 +86,22 @@ export class CentralProcess {
       }
       await new Promise((resolve) => setTimeout(resolve, 3));
     }
+  }
+
+  /** Instructions and what they are derived from, as /metrics counts them. */
+  derivedKeys(): Promise<number> {
+    return this.#metric("derived_keys");
+  }
+
+  /** Of its main thread: what the resident memory holds beside garbage, threads, code and SQLite. */
+  async heapUsedMib(): Promise<number> {
+    return (await this.#metric("nodejs_heap_size_used_bytes")) / (1024 * 1024);
+  }
+
+  async #metric(name: string): Promise<number> {
+    const value = (await readMetrics(METRICS))?.get(`weft_central_${name}`);
+    if (value === undefined) throw new Error(`weft-central tells no ${name}; its log: ${this.log}`);
+    return value;
   }
 
   /** Waits until it uses less than 5 % of a core for half a second; answers its CPU per millisecond then. */

@@ -28,9 +28,12 @@ export async function installRatio(flows: number): Promise<InstallRatio | string
     "install_ratio",
   ];
   const child = spawn(`${ROOT}scripts/cargo`, [...example, "--", String(flows)], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, RUST_BACKTRACE: "0" },
   });
   let output = "";
+  let errors = "";
+  child.stderr.on("data", (part: Buffer) => (errors += part.toString()));
   child.stdout.on("data", (part: Buffer) => (output += part.toString()));
   const timer = setTimeout(() => child.kill("SIGTERM"), DEADLINE_MS);
   const code = await new Promise<number | null>((resolve) => {
@@ -38,7 +41,8 @@ export async function installRatio(flows: number): Promise<InstallRatio | string
     child.once("close", resolve);
   });
   clearTimeout(timer);
-  if (code !== 0) return `install_ratio ended with ${code}`;
+  if (code !== 0)
+    return `install_ratio ended with ${code}: ${errors.replaceAll(/\s+/g, " ").trim().slice(0, 200)}`;
   return (
     parseInstallRatio(output) ?? `install_ratio printed no ratio: ${output.trim().slice(-200)}`
   );

@@ -135,8 +135,8 @@ function operator(world: World): Northbound {
   return new Northbound({ address: NORTHBOUND, tls: world.certificates.operator });
 }
 
-/** Chassis register by connecting; then one Apply brings everything. */
-async function load(world: World): Promise<void> {
+/** Chassis register by connecting; then one Apply brings everything. Answers how many keys central then has derived. */
+async function load(world: World): Promise<number> {
   const { workload, central, agent, found } = world;
   say("central on an empty store; the chassis register");
   central.start();
@@ -162,9 +162,11 @@ async function load(world: World): Promise<void> {
   found.note("load_until_all_up_s", ((performance.now() - from) / 1000).toFixed(2));
   say("all ports UP");
   await central.whenQuiet();
+  const keys = await central.derivedKeys();
+  await central.end();
   await agent.end();
   await fleet.stop();
-  await central.end();
+  return keys;
 }
 
 async function whenRegistered(northbound: Northbound, count: number): Promise<void> {
@@ -179,15 +181,18 @@ async function whenRegistered(northbound: Northbound, count: number): Promise<vo
   }
 }
 
-/** Central alone on the loaded store. */
-async function coldCompile(world: World): Promise<void> {
+/** Central alone on the loaded store: it listens once everything is derived, which `keys` proves. */
+async function coldCompile(world: World, keys: number): Promise<void> {
   const { central, found } = world;
   const times: number[] = [];
   for (let at = 0; at < starts; at++) {
     const from = central.start();
     times.push(((await central.whenListening(SOUTHBOUND)) - from) / 1000);
+    const derived = await central.derivedKeys();
+    if (derived !== keys) throw new Error(`${derived} keys derived of ${keys} before the restart`);
     await central.end();
   }
+  found.note("derived_keys", String(keys));
   found.set("cold_compile_s", median(times));
   say(`cold_compile_s ${times.map((time) => time.toFixed(2)).join(" ")}`);
 }
@@ -242,6 +247,7 @@ async function memory(world: World): Promise<void> {
   found.set("central_rss_mib", ofCentral.rssMib);
   found.set("central_hwm_mib", ofCentral.hwmMib);
   found.set("agent_rss_mib", (await processMemory(agent.pid)).rssMib);
+  found.note("central_heap_used_mib", (await central.heapUsedMib()).toFixed(1));
   say(`central ${ofCentral.rssMib} MiB`);
 }
 
@@ -357,8 +363,9 @@ say(`not known to Weft yet, left out: ${left.join(", ")}`);
 
 const found = new Findings();
 const world = await build(workload, found);
-await load(world);
-await coldCompile(world);
+const keys = await load(world);
+await attempt(found, ["cold_compile_s"], () => coldCompile(world, keys));
+await world.central.end();
 const fleet = await converge(world);
 await attempt(found, ["chassis_cold_start_s"], () => realChassisStarts(world));
 await attempt(found, ["central_rss_mib"], () => memory(world));

@@ -26,7 +26,7 @@ const ROUND = 50;
 /** Between two operations, so that each meets a system at rest. */
 const PACE_MS = 15;
 /** No flow changed for this long = the operation is over. */
-const FLOWS_QUIET_MS = 30;
+const FLOWS_QUIET_MS = 20;
 const FLOW_DEADLINE_MS = 20_000;
 
 export interface SimulatedAdds {
@@ -177,12 +177,12 @@ function renamed(port: WorkloadPort, id: string): WorkloadPort {
   return { ...port, id };
 }
 
-/** Nothing may come twice within a round: a round ends before a port would repeat. */
+/** A MAC may not come twice within a round, not even under another id: a round ends before. */
 export function roundsOf(ports: readonly WorkloadPort[]): WorkloadPort[][] {
   const rounds: WorkloadPort[][] = [];
   let current: WorkloadPort[] = [];
   for (const port of ports) {
-    if (current.length === ROUND || current.some(({ id }) => id === port.id)) {
+    if (current.length === ROUND || current.some(({ mac }) => mac === port.mac)) {
       rounds.push(current);
       current = [];
     }

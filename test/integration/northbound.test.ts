@@ -16,13 +16,13 @@ import {
   ListRequest,
   NorthboundServiceClient,
   NorthboundServiceService,
-  Port,
   WaitLevel,
   WatchRequest,
 } from "@weft/shared/gen/weft/v1/northbound.ts";
 import type {
   ApplyResponse,
   Change,
+  Port,
   WatchResponse,
 } from "@weft/shared/gen/weft/v1/northbound.ts";
 import {
@@ -164,18 +164,23 @@ describe("Apply and reads", () => {
       "10.0.0.2",
       expect.stringMatching(/^fd00::/),
     ]);
-    expect(web.status).toMatchObject({ key: 1, mtuBytes: expect.any(Number) });
+    expect(web.status).toMatchObject({ key: 1 });
+    expect(web.status?.mtuBytes).toBeGreaterThan(1280);
     expect(web.status?.reason).toContain("no chassis has plugged");
 
     const again = await apply({ changes: [network("blue"), port("web", "blue")] });
-    expect(again.results.map(({ action }) => action)).toEqual(Array(2).fill(ChangeAction.UNCHANGED));
+    expect(again.results.map(({ action }) => action)).toEqual(
+      Array(2).fill(ChangeAction.UNCHANGED),
+    );
     expect(again.revision).toBe(first.revision);
 
     const get = await call(NorthboundServiceService.get, {
       ref: { kind: Kind.PORT, id: "web", project: "" },
       atRevision: 0n,
     });
-    expect(get.object).toMatchObject({ object: { $case: "port", value: { meta: { name: "web" } } } });
+    expect(get.object).toMatchObject({
+      object: { $case: "port", value: { meta: { name: "web" } } },
+    });
 
     const list = await call(
       NorthboundServiceService.list,
@@ -189,7 +194,9 @@ describe("Apply and reads", () => {
     expect(list.nextPageToken).not.toBe("");
 
     const refused = await failure(
-      apply({ changes: [{ change: { $case: "delete", value: { kind: Kind.NETWORK, id: "blue" } } }] }),
+      apply({
+        changes: [{ change: { $case: "delete", value: { kind: Kind.NETWORK, id: "blue" } } }],
+      }),
     );
     expect(refused.code).toBe(Code.FAILED_PRECONDITION);
     expect(refused.message).toContain("in use by");
@@ -230,11 +237,11 @@ describe("Apply and reads", () => {
     [{ wait: 9 }, "wait"],
     [{ changes: Array.from({ length: 50_001 }, () => ({})) }, "changes"],
     [{ changes: [{}] }, "changes[0]"],
+    [{ changes: [port("big", "blue", { deviceId: "d".repeat(256 * 1024) })] }, "changes[0].upsert"],
     [
-      { changes: [port("big", "blue", { deviceId: "d".repeat(256 * 1024) })] },
-      "changes[0].upsert",
+      { changes: [port("big", "blue", { deviceId: "d".repeat(300) })] },
+      "changes[0].upsert.port.spec.device_id",
     ],
-    [{ changes: [port("big", "blue", { deviceId: "d".repeat(300) })] }, "changes[0].upsert.port.spec.device_id"],
   ])("refuses what is over a limit: case %#", async (request, field) => {
     const error = await failure(apply(request));
     expect(error.code).toBe(Code.INVALID_ARGUMENT);
@@ -260,8 +267,8 @@ describe("Watch", () => {
   it("sends what is there, a bookmark, then changes; and resumes from a revision", async () => {
     await apply({ changes: [network("w-a")] });
     const live = watch({ kinds: [Kind.NETWORK] });
-    let current: WatchResponse[] = [];
-    while (current.at(-1)?.type !== EventType.BOOKMARK) current = [...current, ...(await live.take(1))];
+    const current: WatchResponse[] = [];
+    while (current.at(-1)?.type !== EventType.BOOKMARK) current.push(...(await live.take(1)));
     const from = current.at(-1)?.revision ?? 0n;
     const { revision } = await apply({ changes: [network("w-b"), network("w-c")] });
     const gone = await apply({
@@ -269,23 +276,19 @@ describe("Watch", () => {
     });
     const events = await live.take(2);
     live.cancel();
-    const essence = (event: WatchResponse): unknown => [
-      event.type,
-      event.object?.object?.value.meta?.name,
-    ];
+    const names = { [EventType.UPSERT]: "upsert", [EventType.DELETE]: "delete" } as Record<
+      number,
+      string
+    >;
+    const essence = (event: WatchResponse): string =>
+      `${names[event.type]} ${event.object?.object?.value.meta?.name}`;
     // w-b and its end may have met in the queue.
-    expect(events.map(essence)).toContainEqual([EventType.UPSERT, "w-c"]);
+    expect(events.map(essence)).toContain("upsert w-c");
 
     const resumed = watch({ kinds: [Kind.NETWORK], fromRevision: from });
     const seen = await resumed.take(3);
     resumed.cancel();
-    expect(seen.map(essence).toSorted()).toEqual(
-      [
-        [EventType.UPSERT, "w-b"],
-        [EventType.UPSERT, "w-c"],
-        [EventType.DELETE, "w-b"],
-      ].toSorted(),
-    );
+    expect(new Set(seen.map(essence))).toEqual(new Set(["upsert w-b", "upsert w-c", "delete w-b"]));
     expect(seen.map((event) => event.revision)).toEqual([revision - 1n, revision, gone.revision]);
   });
 
@@ -315,7 +318,9 @@ describe("verbs, history, admin", () => {
       call(OrchestrationServiceService.plugPort, { port: "web", project: "", chassis: "none" }),
     );
     expect(error.code).toBe(Code.NOT_FOUND);
-    const chassis = { object: { $case: "chassis", value: { meta: { id: "c9" }, spec: { drain: true } } } };
+    const chassis = {
+      object: { $case: "chassis", value: { meta: { id: "c9" }, spec: { drain: true } } },
+    };
     const drained = await failure(
       apply({ changes: [{ change: { $case: "upsert", value: chassis } }] }),
     );
@@ -359,7 +364,10 @@ describe("verbs, history, admin", () => {
     const stream = admin.verify({});
     const differences: string[] = [];
     let done = false;
-    for await (const response of stream as AsyncIterable<{ differences: string[]; done: boolean }>) {
+    for await (const response of stream as AsyncIterable<{
+      differences: string[];
+      done: boolean;
+    }>) {
       differences.push(...response.differences);
       done = response.done;
     }
@@ -379,7 +387,9 @@ it("survives garbage and unknown methods", async () => {
         (error) => resolve(error?.code ?? Code.OK),
       );
     });
-  expect(await send("/weft.v1.NorthboundService/Nothing", Buffer.alloc(0))).toBe(Code.UNIMPLEMENTED);
+  expect(await send("/weft.v1.NorthboundService/Nothing", Buffer.alloc(0))).toBe(
+    Code.UNIMPLEMENTED,
+  );
   const codes = await Promise.all(
     Array.from({ length: 50 }, (_, index) =>
       send(

@@ -115,11 +115,7 @@ export class Central {
 
   /** The weft command line as an operator on central's host. */
   async cli(...args: readonly string[]): Promise<CliResult> {
-    const kept = new Kept({
-      command: ["ip", "netns", "exec", this.netns, process.execPath, CLI, ...args],
-      labDir: this.#labDir,
-      env: { WEFT_SERVER: NORTHBOUND, WEFT_TLS_DIR: join(this.pkiDir, "operator:admin") },
-    });
+    const kept = this.keepCli(...args);
     kept.child.stdin?.end();
     let stdout = "";
     let stderr = "";
@@ -129,6 +125,15 @@ export class Central {
     const code = (await kept.exited) ?? 1;
     await closed;
     return { code, stdout, stderr };
+  }
+
+  /** The weft command line as a process that goes on, such as `weft watch`; the caller reads and ends it. */
+  keepCli(...args: readonly string[]): Kept {
+    return new Kept({
+      command: ["ip", "netns", "exec", this.netns, process.execPath, CLI, ...args],
+      labDir: this.#labDir,
+      env: { WEFT_SERVER: NORTHBOUND, WEFT_TLS_DIR: join(this.pkiDir, "operator:admin") },
+    });
   }
 
   /** As cli, but throws unless it succeeds. */

@@ -351,7 +351,9 @@ export class Agent implements AsyncDisposable {
         const local = this.#ports.get(argument)?.local;
         if (!local) return failed(query, `port ${argument} is not on this chassis`);
         const flows = await this.#dataplane.portFlows(local.portKey);
-        return { id: query.id, json: JSON.stringify(flows), error: "" };
+        // A cookie has 64 bits, more than a number of JSON.
+        const lines = flows.map(({ text, cookie }) => ({ text, cookie: cookie.toString() }));
+        return { id: query.id, json: JSON.stringify(lines), error: "" };
       }
       return failed(query, `unknown query "${verb}"`);
     } catch (error) {

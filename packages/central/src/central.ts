@@ -35,7 +35,7 @@ import { createDeriver } from "./derive/deriver.ts";
 import { Distributor } from "./distribute/distributor.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { Metrics } from "./metrics.ts";
-import type { DurableTableName, Rows } from "./model/rows.ts";
+import type { DurableTableName } from "./model/rows.ts";
 import { Model, tableNames } from "./model/tables.ts";
 import { Publisher } from "./publisher.ts";
 import { registerChassis } from "./registration.ts";
@@ -245,7 +245,7 @@ const durableTables: readonly DurableTableName[] = ["network", "subnet", "port",
 function modelOf(loaded: LoadedStore): Model {
   const model = new Model(loaded.revision);
   for (const table of durableTables) {
-    for (const row of loaded.rows[table]) model.put(table, row.id, row as Rows[typeof table]);
+    for (const row of loaded.rows[table]) model.put(table, row.id, row);
   }
   return model;
 }

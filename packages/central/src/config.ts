@@ -28,7 +28,8 @@ const api = (port: number) =>
       tls: tls.optional(),
     })
     .refine((value) => !value.plaintext || isLocalAddress(value.listen), {
-      message: "plaintext is only for loopback addresses and unix sockets: change listen, or use tls",
+      message:
+        "plaintext is only for loopback addresses and unix sockets: change listen, or use tls",
     })
     .prefault({});
 

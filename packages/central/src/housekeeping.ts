@@ -73,7 +73,10 @@ export class Housekeeping implements AsyncDisposable {
     try {
       await job();
     } catch (error) {
-      this.#options.logger.warn({ reason: describeError(error) }, `${name} failed; it is tried again`);
+      this.#options.logger.warn(
+        { reason: describeError(error) },
+        `${name} failed; it is tried again`,
+      );
     }
   }
 

@@ -29,11 +29,15 @@ export class Metrics implements CallObserver, DistributorMetrics, AsyncDisposabl
   constructor() {
     collectDefaultMetrics({ register: this.registry, prefix });
     this.#loop.enable();
-    this.gauge("event_loop_delay_p99_seconds", "99th percentile since the start", () =>
-      this.eventLoopP99Ms() / 1000,
+    this.gauge(
+      "event_loop_delay_p99_seconds",
+      "99th percentile since the start",
+      () => this.eventLoopP99Ms() / 1000,
     );
-    this.gauge("event_loop_delay_max_seconds", "Highest since the start", () =>
-      this.#loop.max / 1e9,
+    this.gauge(
+      "event_loop_delay_max_seconds",
+      "Highest since the start",
+      () => this.#loop.max / 1e9,
     );
     this.gauge("sessions", "Southbound streams", () => this.#sessions);
   }

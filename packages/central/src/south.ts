@@ -59,7 +59,7 @@ export class SouthAdapter implements South {
     return {
       complete,
       realized: [...realized],
-      failed: failed.map((chassis) => ({ ...chassis, failed: [...chassis.failed] })),
+      failed: failed.map(({ chassis, failed: keys }) => ({ chassis, failed: [...keys] })),
       unreachable: [...unreachable],
     };
   }

@@ -104,7 +104,8 @@ class Admin {
     const portsByState = [0, 0, 0, 0, 0];
     portsByState[PortState.DOWN] = model.size("port") - model.size("binding");
     for (const binding of model.values("binding")) {
-      const state = PortState[binding.state.toUpperCase() as "DOWN" | "PLUGGED" | "PROGRAMMED" | "UP"];
+      const state =
+        PortState[binding.state.toUpperCase() as "DOWN" | "PLUGGED" | "PROGRAMMED" | "UP"];
       portsByState[state] = (portsByState[state] ?? 0) + 1;
     }
     const chassis = model.sortedIds("chassis").flatMap((id) => model.get("chassis", id) ?? []);
@@ -172,10 +173,7 @@ class Admin {
     return { revision: await this.#setLost(row, true, actor, `declare ${row.id} lost`) };
   }
 
-  async portFlows(
-    request: PortFlowsRequest,
-    { signal }: CallContext,
-  ): Promise<PortFlowsResponse> {
+  async portFlows(request: PortFlowsRequest, { signal }: CallContext): Promise<PortFlowsResponse> {
     const { model, south, objects } = this.#options;
     const port = findPort(model, request);
     const chassis = model.get("binding", port.id)?.chassis;
@@ -248,7 +246,9 @@ class Admin {
         return { kind: Kind.NETWORK, id: model.first("networkKey", String(key)) ?? gone };
       case "chassis":
         return { kind: Kind.CHASSIS, id: model.first("chassisKey", String(key)) ?? gone };
-      default:
+      case "port":
+      case "location":
+      case "address":
         return { kind: Kind.PORT, id: model.first("portKey", String(key)) ?? gone };
     }
   }

@@ -59,12 +59,17 @@ export function unaryMethod<Request, Response>(
       finish(status.code);
       callback(status);
     };
-    const answer = async (): Promise<Response> =>
-      untilAborted(run(call.request, { actor: actorOf(call), signal }), signal);
-    void answer().then((response) => {
-      finish(Code.OK);
-      callback(null, response);
-    }, fail);
+    const serve = async (): Promise<void> => {
+      try {
+        const context = { actor: actorOf(call), signal };
+        const response = await untilAborted(run(call.request, context), signal);
+        finish(Code.OK);
+        callback(null, response);
+      } catch (error) {
+        fail(error);
+      }
+    };
+    void serve();
   };
 }
 

@@ -98,7 +98,11 @@ function toDelete(ref: ObjectRef, at: string, problem: AddProblem): ChangeIntent
   return { action: "delete", table, at, ref: ref.id, project: ref.project };
 }
 
-function toUpsert(message: ObjectMessage, at: string, problem: AddProblem): UpsertIntent | undefined {
+function toUpsert(
+  message: ObjectMessage,
+  at: string,
+  problem: AddProblem,
+): UpsertIntent | undefined {
   const { object } = message;
   if (object === undefined) {
     problem(at, "UNKNOWN_KIND", "no object, or of a kind that this central does not know");

@@ -1,11 +1,6 @@
 // The filters and page tokens of List. Owns the fields that can be filtered by. Pure over objects; called by northbound.ts.
 
-import {
-  Chassis,
-  Network,
-  Port,
-  Subnet,
-} from "@weft/shared/gen/weft/v1/northbound.ts";
+import { Chassis, Network, Port, Subnet } from "@weft/shared/gen/weft/v1/northbound.ts";
 import type { Object as ObjectMessage } from "@weft/shared/gen/weft/v1/northbound.ts";
 import { nearestWord } from "@weft/shared/diagnostics.ts";
 import { resolve } from "../model/references.ts";

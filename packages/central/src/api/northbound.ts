@@ -2,7 +2,13 @@
 // is store/transactor.ts. Registered by servers.ts.
 
 import { status as Code } from "@grpc/grpc-js";
-import { ApplyRequest, ApplyResponse, ChangeAction, Kind, WaitLevel } from "@weft/shared/gen/weft/v1/northbound.ts";
+import {
+  ApplyRequest,
+  ApplyResponse,
+  ChangeAction,
+  Kind,
+  WaitLevel,
+} from "@weft/shared/gen/weft/v1/northbound.ts";
 import type {
   Change,
   ChangeResult,
@@ -288,7 +294,11 @@ class Northbound {
     const filter = fields.find(({ path }) => path === "spec.network");
     if (index === null || filter === undefined) return undefined;
     const { model } = this.#options;
-    return filter.values.flatMap((network) => [...model.members(index, network)]).sort();
+    const ids = new Set<string>();
+    for (const network of filter.values) {
+      for (const id of model.members(index, network)) ids.add(id);
+    }
+    return [...ids].sort();
   }
 
   async #listAt(plan: ListPlan, revision: bigint): Promise<ListResponse> {

@@ -144,7 +144,8 @@ export class Objects {
     }
     const where = `chassis ${binding.chassis}`;
     const alive = this.#model.get("liveness", binding.chassis)?.state ?? "alive";
-    if (alive !== "alive") return `${where} is ${alive}: see that its agent runs and reaches central`;
+    if (alive !== "alive")
+      return `${where} is ${alive}: see that its agent runs and reaches central`;
     if (binding.state === "down") return `${where} has no interface of port ${row.name}: ${attach}`;
     if (binding.state === "plugged") return `${where} is installing the flows of port ${row.name}`;
     if (!row.adminUp) return `port ${row.name} is set admin_down: apply it without`;

@@ -67,7 +67,10 @@ export function statusOf(error: unknown): { status: FailedCall; isBug: boolean }
   if (error instanceof WeftError && error.kind !== "bug") {
     const isRejected = error.kind === "rejected";
     const refused = error instanceof StoreError ? Code.INVALID_ARGUMENT : Code.FAILED_PRECONDITION;
-    return { status: refusal(isRejected ? refused : Code.UNAVAILABLE, error.message), isBug: false };
+    return {
+      status: refusal(isRejected ? refused : Code.UNAVAILABLE, error.message),
+      isBug: false,
+    };
   }
   const text = "internal error: see the log of weft-central";
   return { status: refusal(Code.INTERNAL, text), isBug: true };

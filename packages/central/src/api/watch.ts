@@ -128,7 +128,7 @@ class Watcher {
   readonly #states = new Map<string, Queued>();
   readonly #ended = new AbortController();
   #wake: (() => void) | undefined;
-  #failure: unknown;
+  #failure: Error | undefined;
   /** Where the caller would resume. */
   #sent: bigint;
   #bookmarkDue = false;
@@ -142,7 +142,7 @@ class Watcher {
     call.on("drain", () => this.#wake?.());
   }
 
-  fail(error: unknown): void {
+  fail(error: Error | undefined): void {
     if (this.#ended.signal.aborted) return;
     this.#failure = error;
     this.#ended.abort();
@@ -205,7 +205,10 @@ class Watcher {
       case "liveness":
         this.#enqueueState("chassis", model.get("chassis", change.id), revision);
         return;
-      default: {
+      case "network":
+      case "subnet":
+      case "port":
+      case "chassis": {
         const row = change.after ?? change.before;
         if (row === undefined || !this.#isWanted(change.table, row)) return;
         const key = `${change.table}/${change.id}`;

@@ -110,10 +110,7 @@ export class ReusePool<V> {
     return undefined;
   }
 
-  #drawOld(
-    draft: PoolDraft<V>,
-    reusable: (value: V, release: Release) => boolean,
-  ): V | undefined {
+  #drawOld(draft: PoolDraft<V>, reusable: (value: V, release: Release) => boolean): V | undefined {
     for (const [value, release] of this.#quarantine) {
       if (draft.taken.has(value) || draft.released.has(value)) continue;
       if (this.#options.isUsed(value)) {

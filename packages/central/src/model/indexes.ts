@@ -8,7 +8,13 @@ export type IndexEntry = readonly [group: string, member: string];
 
 export interface IndexSpec<T extends TableName = TableName> {
   readonly table: T;
-  entries(row: Rows[T]): readonly IndexEntry[];
+  readonly entries: (row: Rows[T]) => readonly IndexEntry[];
+}
+
+/** An index whatever its table: its rows must be of that table. */
+export interface AnyIndexSpec {
+  readonly table: TableName;
+  readonly entries: (row: never) => readonly IndexEntry[];
 }
 
 function index<T extends TableName>(

@@ -9,13 +9,7 @@
 import type { Diagnostic } from "@weft/shared/diagnostics.ts";
 import type { AllocationDraft, Allocator } from "../ipam/allocator.ts";
 import { nameGroup, nameIndex } from "./indexes.ts";
-import type {
-  ChangeIntent,
-  DurableRow,
-  PlanAction,
-  PlanResult,
-  UpsertIntent,
-} from "./intents.ts";
+import type { ChangeIntent, DurableRow, PlanAction, PlanResult, UpsertIntent } from "./intents.ts";
 import { allocatePort } from "./plan-ports.ts";
 import { ObjectProblems, Problems } from "./problems.ts";
 import { describeObject, projectOf, resolve, usersOf } from "./references.ts";
@@ -100,7 +94,7 @@ export function* planChanges(
 /** Puts the tables back to what they were before the plan. */
 export function undoPlan(context: Pick<PlanContext, "tables" | "allocator">, plan: Plan): void {
   for (const { table, id, before } of plan.changes.toReversed()) {
-    context.tables.put(table, id, before as Rows[typeof table] | undefined);
+    context.tables.put(table, id, before);
   }
   context.allocator.drop(plan.draft);
 }
@@ -131,7 +125,15 @@ function identify(
   }
   seen.set(`${intent.table} ${id}`, intent.at);
   if (found === undefined) seen.set(`${intent.table} name ${name}`, intent.at);
-  return { intent, table: intent.table, id, before: found, problems, after: found, port: undefined };
+  return {
+    intent,
+    table: intent.table,
+    id,
+    before: found,
+    problems,
+    after: found,
+    port: undefined,
+  };
 }
 
 function findBefore(tables: Tables, intent: ChangeIntent): DurableRow | undefined {
@@ -298,7 +300,14 @@ class Planning {
     if (port === undefined || problems.count > 0) return;
     const { allocator, tables } = this.#context;
     const current = item.after as PortRow;
-    const row = allocatePort({ allocator, draft: this.#draft, tables, row: current, port, problems });
+    const row = allocatePort({
+      allocator,
+      draft: this.#draft,
+      tables,
+      row: current,
+      port,
+      problems,
+    });
     this.#put(item, row);
     const kept = new Set(row.fixedIps.map((fixed) => fixed.ip));
     for (const { subnet, ip } of (item.before as PortRow | undefined)?.fixedIps ?? []) {
@@ -346,7 +355,7 @@ class Planning {
 
   #put(item: Item, row: DurableRow | undefined): void {
     item.after = row;
-    this.#context.tables.put(item.table, item.id, row as Rows[DurableTableName] | undefined);
+    this.#context.tables.put(item.table, item.id, row);
   }
 }
 
@@ -355,7 +364,9 @@ function isSame(before: DurableRow, after: DurableRow): boolean {
   const { revision: _r1, updatedAtMs: _u1, ...a } = before;
   const { revision: _r2, updatedAtMs: _u2, ...b } = after;
   const keys = Object.keys(a) as (keyof typeof a)[];
-  return keys.every((key) => a[key] === b[key] || JSON.stringify(a[key]) === JSON.stringify(b[key]));
+  return keys.every(
+    (key) => a[key] === b[key] || JSON.stringify(a[key]) === JSON.stringify(b[key]),
+  );
 }
 
 function actionOf(item: Item): PlanAction {

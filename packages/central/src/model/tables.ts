@@ -2,7 +2,7 @@
 // no rules (validate-*.ts) and no disk (store/). The transactor works on a Tables of its own, the head, ahead of the Model.
 
 import { headIndexes, indexSpecs, readIndexes } from "./indexes.ts";
-import type { IndexName, IndexSpec } from "./indexes.ts";
+import type { AnyIndexSpec, IndexEntry, IndexName } from "./indexes.ts";
 import type { AnyRow, Batch, RowChange, Rows, TableName } from "./rows.ts";
 
 /** What derivation and validation read. */
@@ -28,16 +28,16 @@ const MAX_INSERTS = 256;
 type Members = string | Set<string>;
 
 class Index {
-  readonly #spec: IndexSpec;
+  readonly #spec: AnyIndexSpec;
   // Most groups have one member: a plain string spares a Set each.
   readonly #groups = new Map<string, Members>();
 
-  constructor(spec: IndexSpec) {
+  constructor(spec: AnyIndexSpec) {
     this.#spec = spec;
   }
 
   change(before: AnyRow | undefined, after: AnyRow | undefined): void {
-    const entries = this.#spec.entries as (row: AnyRow) => readonly (readonly [string, string])[];
+    const entries = this.#spec.entries as (row: AnyRow) => readonly IndexEntry[];
     if (before !== undefined) {
       for (const [group, member] of entries(before)) this.#remove(group, member);
     }
@@ -93,7 +93,7 @@ export class Tables implements RowReader {
 
   constructor(indexes: readonly IndexName[] = headIndexes) {
     for (const name of indexes) {
-      const spec: IndexSpec = indexSpecs[name];
+      const spec: AnyIndexSpec = indexSpecs[name];
       const made = new Index(spec);
       this.#indexes.set(name, made);
       this.#indexesOf.set(spec.table, [...(this.#indexesOf.get(spec.table) ?? []), made]);

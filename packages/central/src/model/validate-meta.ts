@@ -1,12 +1,6 @@
 // Checks and completes the meta of an object: alphabet, labels, what may not change. Pure; called by plan.ts for every kind.
 
-import {
-  defaultProject,
-  idRule,
-  isId,
-  isLabelKey,
-  maxLabelValueBytes,
-} from "@weft/shared/ids.ts";
+import { defaultProject, idRule, isId, isLabelKey, maxLabelValueBytes } from "@weft/shared/ids.ts";
 import type { MetaIntent } from "./intents.ts";
 import { maxLabels } from "./limits.ts";
 import type { ObjectProblems } from "./problems.ts";

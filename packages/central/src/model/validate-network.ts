@@ -28,7 +28,7 @@ export function completeNetwork(
 ): NetworkRow | undefined {
   if (spec === null || (spec.type === null && before === undefined)) {
     if (before !== undefined) return { ...before, ...meta };
-    const wayOut = 'give spec.overlay (encap geneve, vxlan or gre) or spec.provider';
+    const wayOut = "give spec.overlay (encap geneve, vxlan or gre) or spec.provider";
     problems.add("MISSING_FIELD", "spec", `a new network needs a type: ${wayOut}`);
     return undefined;
   }

@@ -2,7 +2,13 @@
 // so that nothing dynamic takes what another port of the set names.
 
 import type { Cidr } from "@weft/shared/net/cidr.ts";
-import { cidrContains, formatCidr, hasHostBits, parseCidr, parseCidrOrIp } from "@weft/shared/net/cidr.ts";
+import {
+  cidrContains,
+  formatCidr,
+  hasHostBits,
+  parseCidr,
+  parseCidrOrIp,
+} from "@weft/shared/net/cidr.ts";
 import type { Ip } from "@weft/shared/net/ip.ts";
 import { formatIp, parseIp } from "@weft/shared/net/ip.ts";
 import { isMulticastMac, parseMac } from "@weft/shared/net/mac.ts";
@@ -134,8 +140,8 @@ function completeSlots(tables: Tables, context: SlotContext): readonly AddressSl
     problems.add("OVER_LIMIT", "spec.fixed_ips", text);
     return before?.fixedIps ?? [];
   }
-  const slots = spec.fixedIps.flatMap((fixed, index) =>
-    completeSlot(tables, context, fixed, `spec.fixed_ips[${index}]`) ?? [],
+  const slots = spec.fixedIps.flatMap(
+    (fixed, index) => completeSlot(tables, context, fixed, `spec.fixed_ips[${index}]`) ?? [],
   );
   return keepDynamic(slots, before);
 }

@@ -124,9 +124,14 @@ function completeCidr(
   return cidr;
 }
 
-const unroutable = ["0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/16", "ff00::/8", "fe80::/10"].map(
-  (text) => parseCidr(text),
-);
+const unroutable = [
+  "0.0.0.0/8",
+  "127.0.0.0/8",
+  "224.0.0.0/3",
+  "::/16",
+  "ff00::/8",
+  "fe80::/10",
+].map((text) => parseCidr(text));
 
 function isUnroutable(cidr: Cidr): boolean {
   return unroutable.some((other) => other !== undefined && cidrsOverlap(other, cidr));
@@ -193,7 +198,9 @@ function completeRanges(
       problems.add("INVALID_RANGE", at, text);
       return;
     }
-    const overlapping = ranges.find((r) => r.first.value <= last.value && first.value <= r.last.value);
+    const overlapping = ranges.find(
+      (r) => r.first.value <= last.value && first.value <= r.last.value,
+    );
     if (overlapping !== undefined) {
       const other = `${formatIp(overlapping.first)}-${formatIp(overlapping.last)}`;
       problems.add("INVALID_RANGE", at, `overlaps the range ${other}: join them`);
@@ -221,11 +228,7 @@ function completeInside(
   return undefined;
 }
 
-function completeReserved(
-  spec: SubnetSpecIntent,
-  cidr: Cidr,
-  problems: ObjectProblems,
-): string[] {
+function completeReserved(spec: SubnetSpecIntent, cidr: Cidr, problems: ObjectProblems): string[] {
   if (spec.reserved.length > maxReservedPerSubnet) {
     const text = `${spec.reserved.length} entries, at most ${maxReservedPerSubnet}`;
     problems.add("OVER_LIMIT", "spec.reserved", `${text}: use prefixes`);
@@ -261,7 +264,11 @@ function completeIpv6Allocation(
     return null;
   }
   if (spec.ipv6Allocation === "eui64" && cidr.prefixLen !== 64) {
-    problems.add("INVALID_FIELD", field, `EUI-64 needs a /64, not a /${cidr.prefixLen}: use random`);
+    problems.add(
+      "INVALID_FIELD",
+      field,
+      `EUI-64 needs a /64, not a /${cidr.prefixLen}: use random`,
+    );
   }
   return spec.ipv6Allocation ?? "random";
 }
@@ -294,7 +301,11 @@ export function checkSubnetInPlace(tables: Tables, row: SubnetRow, problems: Obj
 }
 
 /** Ports that already have an address which the changed subnet gives to its gateway. */
-export function checkGatewayInPlace(tables: Tables, row: SubnetRow, problems: ObjectProblems): void {
+export function checkGatewayInPlace(
+  tables: Tables,
+  row: SubnetRow,
+  problems: ObjectProblems,
+): void {
   if (row.gatewayIp === null) return;
   const holder = tables.first("portIp", `${row.network}/${row.gatewayIp}`);
   const port = holder === undefined ? undefined : tables.get("port", holder);

@@ -143,7 +143,12 @@ function loadFreed(db: Database.Database): FreedValue[] {
   const rows = db
     .prepare("SELECT space, value, at_ms AS atMs, revision FROM freed ORDER BY at_ms, revision")
     .all() as { space: string; value: string; atMs: number; revision: number }[];
-  return rows.map((row) => ({ ...row, revision: BigInt(row.revision) }));
+  return rows.map(({ space, value, atMs, revision }) => ({
+    space,
+    value,
+    atMs,
+    revision: BigInt(revision),
+  }));
 }
 
 function loadBindings(db: Database.Database): BindingRow[] {

@@ -15,7 +15,10 @@ export class StoreCorruptError extends StoreError {}
 export class CompactedError extends StoreError {
   readonly oldestRevision: bigint;
   constructor(oldestRevision: bigint) {
-    super("rejected", `the oldest revision kept is ${oldestRevision}: read that one or a later one`);
+    super(
+      "rejected",
+      `the oldest revision kept is ${oldestRevision}: read that one or a later one`,
+    );
     this.oldestRevision = oldestRevision;
   }
 }

@@ -9,14 +9,14 @@ import { serve } from "./worker-rpc.ts";
 const reader = new Reader(workerData as { path: string });
 
 const methods = {
-  oldestRevision: (_: null) => reader.oldestRevision(),
+  oldestRevision: () => reader.oldestRevision(),
   history: (query: HistoryQuery) => reader.history(query),
   read: (query: { after: bigint; limit: number }) => reader.read(query),
   getAt: (query: { kind: DurableTableName; id: string; revision: bigint }) => reader.getAt(query),
   listAt: (query: ListAtQuery) => reader.listAt(query),
   outcome: (query: { actor: string; key: string }) => reader.outcome(query),
   backup: (query: { path: string }) => reader.backup(query),
-  check: (_: null) => reader.check(),
+  check: () => reader.check(),
   revisionBefore: (query: { atMs: number }) => reader.revisionBefore(query),
 };
 

@@ -192,8 +192,6 @@ function prepare(db: Database.Database) {
        ORDER BY id LIMIT ?`,
     ).pluck(),
     outcome: sql("SELECT body_hash, outcome FROM idempotency WHERE actor = ? AND key = ?"),
-    revisionBefore: sql(
-      "SELECT coalesce(max(revision), 0) FROM commits WHERE at_ms < ?",
-    ).pluck(),
+    revisionBefore: sql("SELECT coalesce(max(revision), 0) FROM commits WHERE at_ms < ?").pluck(),
   };
 }

@@ -1,7 +1,16 @@
 // Puts a backup in the place of the store: checks it, keeps what was there aside, gives the copy a new store id. Run by
 // `weft-central restore`; refuses while a central uses the store.
 
-import { copyFileSync, existsSync, fsyncSync, mkdirSync, openSync, closeSync, renameSync, rmSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  closeSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { databaseName, StoreLock, writeNewStoreId } from "./database.ts";
@@ -51,7 +60,10 @@ function checkAndRename(staged: string, backup: string): { storeId: string; revi
       throw new StoreError("rejected", `${backup} is no backup of weft-central: name another file`);
     }
     if (version > migrations.length) {
-      throw new StoreError("rejected", `${backup} is of a newer weft-central: restore it with that`);
+      throw new StoreError(
+        "rejected",
+        `${backup} is of a newer weft-central: restore it with that`,
+      );
     }
     const [result] = db.pragma("integrity_check(1)") as { integrity_check: string }[];
     if (result?.integrity_check !== "ok") {

@@ -30,8 +30,8 @@ export interface CompactOptions {
 
 interface Queued {
   readonly set: CommitSet;
-  resolve(): void;
-  reject(error: Error): void;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
 }
 
 const PAGE_BYTES = 4096;
@@ -131,7 +131,7 @@ export class Store implements CommitLog, AsyncDisposable {
   }
 
   oldestRevision(): Promise<bigint> {
-    return this.#reader.call("oldestRevision", null);
+    return this.#reader.call("oldestRevision", undefined);
   }
 
   getAt(query: Parameters<ReaderMethods["getAt"]>[0]): Promise<string | null> {
@@ -152,7 +152,7 @@ export class Store implements CommitLog, AsyncDisposable {
 
   /** Looks through the whole file; what it finds ends writing. */
   async check(): Promise<readonly string[]> {
-    const found = await this.#reader.call("check", null);
+    const found = await this.#reader.call("check", undefined);
     if (found.length > 0) this.#writeProblem = `the database is damaged: ${found[0]}`;
     return found;
   }
@@ -183,7 +183,7 @@ export class Store implements CommitLog, AsyncDisposable {
   /** When writes are refused for lack of space: tries whether they work again. */
   async probe(): Promise<void> {
     if (this.#writeProblem === "") return;
-    await this.#writer.call("probe", null);
+    await this.#writer.call("probe", undefined);
     this.#writeProblem = "";
   }
 

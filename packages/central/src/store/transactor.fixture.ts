@@ -15,7 +15,7 @@ import type {
   PortSpecIntent,
   SubnetSpecIntent,
 } from "../model/intents.ts";
-import type { DurableTableName, Rows } from "../model/rows.ts";
+import type { DurableTableName } from "../model/rows.ts";
 import { Model } from "../model/tables.ts";
 import { Publisher } from "../publisher.ts";
 import { Store } from "./store.ts";
@@ -89,7 +89,7 @@ export class Fixture implements AsyncDisposable {
     this.model = new Model(loaded.revision);
     for (const table of durable) {
       for (const row of loaded.rows[table]) {
-        this.model.put(table, row.id, row as Rows[typeof table]);
+        this.model.put(table, row.id, row);
       }
     }
     this.publisher = new Publisher({
@@ -132,7 +132,10 @@ export class Fixture implements AsyncDisposable {
   }
 
   /** Runs a set that must succeed. */
-  async apply(intents: readonly ChangeIntent[], options: Partial<RunOptions> = {}): Promise<RunOutcome> {
+  async apply(
+    intents: readonly ChangeIntent[],
+    options: Partial<RunOptions> = {},
+  ): Promise<RunOutcome> {
     const answer = await this.run(intents, options);
     if (answer.kind !== "done") throw new Error(JSON.stringify(answer));
     return answer.outcome;
@@ -152,7 +155,8 @@ export class Fixture implements AsyncDisposable {
   rows(): Record<string, unknown> {
     const all: Record<string, unknown> = {};
     for (const table of durable) {
-      for (const id of this.model.sortedIds(table)) all[`${table}/${id}`] = this.model.get(table, id);
+      for (const id of this.model.sortedIds(table))
+        all[`${table}/${id}`] = this.model.get(table, id);
     }
     return all;
   }

@@ -47,7 +47,7 @@ describe("a set", () => {
     expect(f.rows()).toEqual(before);
     expect(f.transactor.head.get("network", "n2")).toBeUndefined();
     const { results } = await f.apply([port("p3")]);
-    expect((results[0]?.row as PortRow).fixedIps[0]?.ip).toBe("10.0.0.2");
+    expect(results[0]?.row).toMatchObject({ fixedIps: [{ ip: "10.0.0.2" }] });
   });
 
   it("lets addresses, MACs and names change places", async () => {
@@ -120,7 +120,10 @@ describe("conditions", () => {
   it("answers a dry run as the real run does, and commits nothing", async () => {
     await using f = new Fixture();
     await f.apply([n1, v4]);
-    const set = [port("p1", { mac: "0a:00:00:00:00:01" }), port("p2", { mac: "0a:00:00:00:00:02" })];
+    const set = [
+      port("p1", { mac: "0a:00:00:00:00:01" }),
+      port("p2", { mac: "0a:00:00:00:00:02" }),
+    ];
     const plan = (await f.apply(set, { dryRun: true })).results;
     expect(f.store.revision).toBe(1n);
     const real = (await f.apply(set)).results;
@@ -181,7 +184,7 @@ describe("deletion", () => {
     await f.apply([remove("port", "p1")]);
     const { results } = await f.apply([port("p2")]);
     // Never used keys come first; the freed one is not even asked for.
-    expect((results[0]?.row as PortRow).key).toBe(2);
+    expect(results[0]?.row).toMatchObject({ key: 2 });
     expect(asked).toEqual([]);
   });
 });
@@ -208,7 +211,9 @@ describe("concurrency and faults", () => {
   it("refuses writes when the disk is full, goes on reading, and recovers by itself", async () => {
     await using f = new Fixture({ maxSizeMiB: 1 });
     await f.apply([n1, v4]);
-    const big = { labels: Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`k${i}`, "x".repeat(250)])) };
+    const big = {
+      labels: Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`k${i}`, "x".repeat(250)])),
+    };
     let filled = 0;
     const fill = async (): Promise<void> => {
       for (; ; filled++) await f.apply([port(`big${filled}`, {}, { ...big, id: `big${filled}` })]);
@@ -216,7 +221,9 @@ describe("concurrency and faults", () => {
     await expect(fill()).rejects.toBeInstanceOf(StoreFullError);
     expect(f.store.writeState).toContain("full");
     expect(f.model.get("port", "big0")).toBeDefined();
-    expect((await f.store.history({ object: null, limit: 1, beforeRevision: null })).items).toHaveLength(1);
+    expect(
+      (await f.store.history({ object: null, limit: 1, beforeRevision: null })).items,
+    ).toHaveLength(1);
     const before = f.rows();
     expect(f.transactor.head.size("port")).toBe(f.model.size("port"));
     // Space comes back: pages of deleted objects are used again, once their history is compacted.
@@ -238,5 +245,29 @@ describe("concurrency and faults", () => {
       )
       .toMatch(/done|refused/);
     expect(f.store.writeState).toBe("READY");
+  });
+
+  it("fails every queued set when one cannot be written, and goes on from what is durable", async () => {
+    await using f = new Fixture({ maxSizeMiB: 1 });
+    await f.apply([n1, v4]);
+    const labels = Object.fromEntries(
+      Array.from({ length: 60 }, (_, index) => [`k${index}`, "x".repeat(250)]),
+    );
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 100 }, (_, index) =>
+        f.apply([port(`p${index}`, {}, { id: `p${index}`, labels })]),
+      ),
+    );
+    const failed = outcomes.filter(({ status }) => status === "rejected");
+    expect(failed.length).toBeGreaterThan(0);
+    expect(f.model.size("port")).toBe(100 - failed.length);
+    await expect
+      .poll(() => f.transactor.head.size("port"), { timeout: 5000 })
+      .toBe(f.model.size("port"));
+    const addresses = [...f.model.values("port")].map((row) => row.fixedIps[0]?.ip);
+    expect(new Set(addresses).size).toBe(addresses.length);
+    // A dry run needs no space: nothing of the failed sets is left in the way.
+    const [dry] = (await f.apply([port("p99", {}, { id: "p99" })], { dryRun: true })).results;
+    expect(dry?.action).toBe("created");
   });
 });

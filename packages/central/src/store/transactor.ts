@@ -251,7 +251,7 @@ function copyDurable(tables: Tables): Tables {
   const copy = new Tables();
   for (const table of durableTables) {
     for (const row of tables.values(table)) {
-      copy.put(table, row.id, row as Rows[typeof table]);
+      copy.put(table, row.id, row);
     }
   }
   return copy;
@@ -288,7 +288,8 @@ function poolValuesOf(draft: AllocationDraft): { freed: PoolValue[]; reused: Poo
 
 /** What a failed set drew from quarantine counts as released when the set was made: late rather than early. */
 function takenOf(draft: AllocationDraft): FreedValue[] {
-  return poolValuesOf(draft).reused.map((value) => ({ ...value, ...draft.release }));
+  const { atMs, revision } = draft.release;
+  return poolValuesOf(draft).reused.map(({ space, value }) => ({ space, value, atMs, revision }));
 }
 
 function staleRevision(expected: bigint, current: bigint): RunAnswer {

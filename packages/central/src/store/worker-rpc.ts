@@ -19,8 +19,8 @@ interface Answer {
 }
 
 interface Pending {
-  resolve(result: unknown): void;
-  reject(error: Error): void;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: Error) => void;
 }
 
 /** The methods that a store thread offers, as `name -> (argument) => result`. */

@@ -12,7 +12,7 @@ const methods = {
   append: (sets: readonly CommitSet[]) => writer.append(sets),
   checkpoint: (request: CheckpointRequest) => writer.checkpoint(request),
   compact: (request: CompactRequest) => writer.compact(request),
-  probe: (_: null) => writer.probe(),
+  probe: () => writer.probe(),
 };
 
 export type WriterMethods = typeof methods;

@@ -89,7 +89,8 @@ export class Writer {
       .transaction(() => {
         s.purgeIdempotency.run(request.idempotencyBeforeMs);
         s.purgeAddresses.run(request.addressesBeforeMs);
-        if (horizon > Number(s.getMeta.get("horizon") ?? 0)) s.setMeta.run("horizon", String(horizon));
+        if (horizon > Number(s.getMeta.get("horizon") ?? 0))
+          s.setMeta.run("horizon", String(horizon));
         const from = Number(s.getMeta.get("compacted") ?? 0);
         const to = Math.min(horizon, from + slice);
         if (to <= from) return false;

@@ -1,0 +1,349 @@
+// Ports and addresses that come, go and move while numbered datagrams run: addresses of allowed pairs, ports between chassis, two
+// plugs for one port, admin state, deletion. Deadlines are three times the promise; the true figures are the bench's.
+
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Cluster } from "../lab/cluster.ts";
+import { BROADCAST, gratuitousAdvertisement, gratuitousArp, udp } from "../lab/frames.ts";
+import { Guest, type StreamResult } from "../lab/guest.ts";
+import { type Host, Hosts } from "../lab/hosts.ts";
+import { until } from "../lab/ovs.ts";
+
+const A = "chassis-a";
+const B = "chassis-b";
+const C = "chassis-c";
+
+const INTERVAL_MS = 5;
+/** From an announcement until all others send there. */
+const MOVE_MS = 3_000;
+
+const VIP = "10.3.0.100";
+const VIP6 = "fd03::100";
+const VIRTUAL_MAC = "00:00:5e:00:01:07";
+const VIRTUAL_IP = "10.3.0.101";
+const VIRTUAL_IP6 = "fd03::101";
+
+const pairs = `allowedAddressPairs:
+    - {ip: ${VIP}}
+    - {ip: "${VIP6}"}
+    - {ip: ${VIRTUAL_IP}, mac: "${VIRTUAL_MAC}"}
+    - {ip: "${VIRTUAL_IP6}", mac: "${VIRTUAL_MAC}"}`;
+
+const portText = (id: string, network: string, chassis: string | null, last: number, more = "") => `
+kind: Port
+metadata: {id: ${id}}
+spec:
+  network: ${network}
+  fixedIps: [{ip: ${network === "vips" ? "10.3" : "10.4"}.0.${last}}, {ip: "${network === "vips" ? "fd03" : "fd04"}::${last}"}]
+  ${chassis === null ? "" : `requestedChassis: ${chassis}`}
+  ${more}
+---`;
+
+const networkText = (name: string, number: number) => `
+kind: Network
+metadata: {id: ${name}}
+spec: {overlay: {encap: geneve}}
+---
+kind: Subnet
+metadata: {id: ${name}-4}
+spec: {network: ${name}, cidr: 10.${number}.0.0/24}
+---
+kind: Subnet
+metadata: {id: ${name}-6}
+spec: {network: ${name}, cidr: "fd0${number}::/64"}
+---`;
+
+const INTENT = [
+  networkText("vips", 3),
+  portText("vip-a", "vips", A, 11, pairs),
+  portText("vip-b", "vips", B, 12, pairs),
+  portText("near", "vips", A, 13),
+  portText("far", "vips", C, 14),
+  networkText("life", 4),
+  portText("life-a", "life", A, 11),
+  portText("life-b", "life", B, 12),
+  portText("calm-b", "life", B, 13),
+  portText("doomed", "life", B, 14),
+  portText("nomad", "life", A, 15),
+  portText("twice", "life", null, 16),
+  portText("client", "life", C, 17),
+].join("");
+
+let cluster: Cluster;
+let hosts: Hosts;
+const more: Guest[] = [];
+
+beforeAll(async () => {
+  cluster = await Cluster.start({ prefix: "wfmove", chassis: [A, B, C] });
+  await apply(INTENT);
+  await cluster.plugGuests();
+  await cluster.waitUp(undefined, 60_000);
+  hosts = new Hosts(cluster);
+  await hosts.tapGuests();
+  await hosts.converged();
+}, 240_000);
+
+afterAll(async () => {
+  await hosts?.stop();
+  for (const guest of more) await guest.stop();
+  await cluster?.stop();
+});
+
+async function apply(text: string): Promise<void> {
+  const file = join(cluster.dir, "intent.yaml");
+  await writeFile(file, text);
+  await cluster.central.must("apply", "-f", file, "--wait");
+}
+
+async function portOf(id: string) {
+  const port = (await cluster.ports()).find(({ metadata }) => metadata.id === id);
+  if (port === undefined) throw new Error(`no port ${id}`);
+  return port;
+}
+
+/** Another guest for a port that has one already: a second plug of the same iface-id, on another chassis. */
+async function plugAgain(id: string, name: string, chassis: string): Promise<Host> {
+  const port = await portOf(id);
+  const guest = await Guest.start({
+    ...{ name, netns: `${cluster.fabric.prefix}-g-${name}`, labDir: cluster.dir },
+    ...{ hostNetns: cluster.one(chassis).netns, mac: port.spec.mac, mtuBytes: 1400 },
+    addresses: (port.spec.fixedIps ?? []).map(({ ip }) => `${ip}/${ip.includes(":") ? 64 : 24}`),
+  });
+  more.push(guest);
+  cluster.guests.set(name, guest);
+  const host = await hosts.add(name, guest.netns, port);
+  await cluster.one(chassis).plug(guest.hostInterface, id);
+  return host;
+}
+
+async function whoAnswers(from: string, ip: string, timeoutMs = 300): Promise<string | null> {
+  return (await cluster.guest(from).probe(ip, timeoutMs)).name;
+}
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** Streams to addresses of a host that moves meanwhile; both ends of each stream run half a second without a change. */
+async function during(
+  streams: readonly (readonly [from: string, ip: string])[],
+  move: () => Promise<void>,
+): Promise<readonly StreamResult[]> {
+  const ends = await Promise.all(
+    streams.map(([from, ip]) => cluster.guest(from).stream(ip, INTERVAL_MS)),
+  );
+  await pause(500);
+  await move();
+  await pause(500);
+  return Promise.all(ends.map((end) => end()));
+}
+
+const unicast = (from: Host, to: Host) =>
+  udp({ src: from.mac, dst: to.mac }, { from: from.ip, to: to.ip, fromPort: 4000, toPort: 4000 });
+
+const broadcast = (from: Host) =>
+  udp(
+    { src: from.mac, dst: BROADCAST },
+    { from: from.ip, to: "255.255.255.255", fromPort: 4000, toPort: 4000 },
+  );
+
+/** What `id` sends arrives nowhere, and what others send does not arrive at it. */
+async function expectClosed(id: string, via: string, peer: string): Promise<void> {
+  const [closed, other] = [hosts.get(id), hosts.get(peer)];
+  const silent = { closed: closedNow };
+  const out = [unicast(closed, other), broadcast(closed)];
+  expect(await hosts.sendAll(id, out, { ...silent, via })).toEqual([{}, {}]);
+  const [direct, everyone] = await hosts.sendAll(
+    peer,
+    [unicast(other, closed), broadcast(other)],
+    silent,
+  );
+  expect(direct ?? {}).not.toHaveProperty(id);
+  expect(everyone ?? {}).not.toHaveProperty(id);
+  expect(everyone).toHaveProperty(via);
+}
+
+/** Hosts that are closed at this point of the file. */
+let closedNow: readonly string[] = [];
+
+describe("an address of an allowed pair belongs to the port that last spoke for it", () => {
+  const holders = ["vip-a", "vip-b"] as const;
+
+  async function take(id: (typeof holders)[number]): Promise<void> {
+    const guest = cluster.guest(id);
+    await guest.exec("ip", "address", "add", `${VIP}/24`, "dev", "eth0");
+    await guest.exec("ip", "address", "add", `${VIP6}/64`, "dev", "eth0", "nodad");
+    const { mac, tap } = hosts.get(id);
+    tap.send(gratuitousArp(mac, VIP));
+    tap.send(gratuitousAdvertisement(mac, VIP6));
+  }
+
+  async function give(id: (typeof holders)[number]): Promise<void> {
+    const guest = cluster.guest(id);
+    await guest.exec("ip", "address", "delete", `${VIP}/24`, "dev", "eth0");
+    await guest.exec("ip", "address", "delete", `${VIP6}/64`, "dev", "eth0");
+  }
+
+  async function expectHolder(id: string, ips: readonly string[]): Promise<void> {
+    for (const client of ["near", "far"]) {
+      for (const ip of ips) {
+        await until(
+          `${id} to answer ${client} on ${ip}`,
+          async () => (await whoAnswers(client, ip)) === id,
+          MOVE_MS,
+        );
+      }
+    }
+    await until(`${id} to be listed with ${ips.join(", ")}`, async () => {
+      const { status } = (await portOf(id)) as { status?: { claimedIps?: readonly string[] } };
+      return ips.every((ip) => status?.claimedIps?.includes(ip));
+    });
+  }
+
+  test("the first one that announces it", async () => {
+    expect(await whoAnswers("far", VIP)).toBeNull();
+    await take("vip-a");
+    await expectHolder("vip-a", [VIP, VIP6]);
+  });
+
+  test("it moves under traffic, there and back", async () => {
+    for (const [from, to] of [
+      ["vip-a", "vip-b"],
+      ["vip-b", "vip-a"],
+    ] as const) {
+      const streams = ["near", "far"].flatMap((client) =>
+        [VIP, VIP6].map((ip) => [client, ip] as const),
+      );
+      const results = await during(streams, async () => {
+        await give(from);
+        await take(to);
+        await expectHolder(to, [VIP, VIP6]);
+      });
+      for (const { sent, received, longestGapMs } of results) {
+        expect(longestGapMs).toBeLessThan(MOVE_MS);
+        expect(received).toBeGreaterThan(0);
+        expect(sent - received).toBeLessThan(MOVE_MS / INTERVAL_MS);
+      }
+    }
+  });
+
+  test("with a virtual MAC, as VRRP has it", async () => {
+    const takeVirtual = async (id: (typeof holders)[number]) => {
+      const guest = cluster.guest(id);
+      await guest.exec(
+        ...["ip", "link", "add", "vrrp0", "link", "eth0", "address", VIRTUAL_MAC, "type"],
+        ...["macvlan", "mode", "private"],
+      );
+      await guest.exec("ip", "link", "set", "vrrp0", "up");
+      await guest.exec("ip", "address", "add", `${VIRTUAL_IP}/32`, "dev", "vrrp0");
+      await guest.exec("ip", "address", "add", `${VIRTUAL_IP6}/128`, "dev", "vrrp0", "nodad");
+      const { tap } = hosts.get(id);
+      tap.send(gratuitousArp(VIRTUAL_MAC, VIRTUAL_IP));
+      tap.send(gratuitousAdvertisement(VIRTUAL_MAC, VIRTUAL_IP6));
+    };
+    const virtual = [VIRTUAL_IP, VIRTUAL_IP6];
+    await takeVirtual("vip-a");
+    await expectHolder("vip-a", virtual);
+    const streams = ["near", "far"].flatMap((client) => virtual.map((ip) => [client, ip] as const));
+    const results = await during(streams, async () => {
+      await cluster.guest("vip-a").exec("ip", "link", "delete", "vrrp0");
+      await takeVirtual("vip-b");
+      await expectHolder("vip-b", virtual);
+    });
+    for (const { received, longestGapMs } of results) {
+      expect(longestGapMs).toBeLessThan(MOVE_MS);
+      expect(received).toBeGreaterThan(0);
+    }
+    const neighbours = await cluster.guest("far").exec("ip", "neighbour", "show", VIRTUAL_IP);
+    expect(neighbours).toContain(VIRTUAL_MAC);
+  });
+
+  test("a port that has no such pair cannot take it", async () => {
+    const { mac, tap } = hosts.get("near");
+    tap.send(gratuitousArp(mac, VIP));
+    tap.send(gratuitousAdvertisement(mac, VIP6));
+    await hosts.settle("near");
+    await expectHolder("vip-a", [VIP, VIP6]);
+    expect((await portOf("near")).status).not.toHaveProperty("claimedIps");
+  });
+});
+
+test("a port that is admin down is closed both ways until it is up again", async () => {
+  await apply(portText("life-b", "life", B, 12, "adminDown: true"));
+  await until("life-b to say so", async () => {
+    const { status } = await portOf("life-b");
+    return status?.state !== "UP" && /admin.down/.test(status?.reason ?? "");
+  });
+  closedNow = ["life-b"];
+  await expectClosed("life-b", "calm-b", "life-a");
+  await apply(portText("life-b", "life", B, 12));
+  closedNow = [];
+  await cluster.waitUp(["life-b"]);
+  await hosts.converged(["life-a", "life-b", "calm-b"]);
+  expect(await whoAnswers("life-a", hosts.get("life-b").ip, 5_000)).toBe("life-b");
+});
+
+test("a deleted port is gone", async () => {
+  await cluster.central.must("delete", "port", "doomed", "--wait");
+  closedNow = ["doomed"];
+  await expectClosed("doomed", "calm-b", "life-a");
+  expect((await cluster.ports()).map(({ metadata }) => metadata.id)).not.toContain("doomed");
+  expect(await whoAnswers("life-a", hosts.get("doomed").ip)).toBeNull();
+});
+
+test("a port that is plugged on two chassis belongs to the first; the other plug is closed and says why", async () => {
+  const { ip } = hosts.get("twice");
+  closedNow = [...closedNow, "twice-too"];
+  await plugAgain("twice", "twice-too", B);
+  const why = /"port":"twice","chassis":"chassis-b","reason":"chassis-a has the port/;
+  const said = async () => readFile(cluster.central.log, "utf8");
+  await until("central to say why", async () => why.test(await said()));
+  for (const client of ["life-a", "client"]) expect(await whoAnswers(client, ip)).toBe("twice");
+  await expectClosed("twice-too", "calm-b", "life-a");
+  expect((await portOf("twice")).status).toMatchObject({ state: "UP", chassis: A });
+});
+
+test("the other plug takes over when the first one goes", async () => {
+  const { ip, ip6 } = hosts.get("twice-too");
+  const before = (await portOf("twice")) as { status?: { generation?: number } };
+  await cluster.one(A).unplug(cluster.guest("twice").hostInterface);
+  closedNow = closedNow.filter((id) => id !== "twice-too").concat("twice");
+  for (const client of ["life-a", "client", "calm-b"]) {
+    for (const target of [ip, ip6]) {
+      await until(
+        `twice-too to answer ${client} on ${target}`,
+        async () => (await whoAnswers(client, target)) === "twice-too",
+        MOVE_MS * 3,
+      );
+    }
+  }
+  const after = (await portOf("twice")) as { status?: { generation?: number; chassis?: string } };
+  expect(after.status?.chassis).toBe(B);
+  expect(after.status?.generation).toBeGreaterThan(before.status?.generation ?? 0);
+});
+
+test("a port that is requested elsewhere moves there; its old plug is closed", async () => {
+  const { ip, ip6 } = hosts.get("nomad");
+  const streams = ["client", "life-b", "life-a"].flatMap((from) =>
+    [ip, ip6].map((target) => [from, target] as const),
+  );
+  closedNow = [...closedNow, "nomad-too"];
+  await plugAgain("nomad", "nomad-too", B);
+  expect(await whoAnswers("client", ip, 2_000)).toBe("nomad");
+  const results = await during(streams, async () => {
+    await apply(portText("nomad", "life", B, 15));
+    for (const [client, target] of streams) {
+      await until(
+        `nomad-too to answer ${client} on ${target}`,
+        async () => (await whoAnswers(client, target)) === "nomad-too",
+        MOVE_MS * 3,
+      );
+    }
+  });
+  for (const { received, longestGapMs } of results) {
+    expect(longestGapMs).toBeLessThan(MOVE_MS);
+    expect(received).toBeGreaterThan(0);
+  }
+  closedNow = closedNow.filter((id) => id !== "nomad-too").concat("nomad");
+  await expectClosed("nomad", "life-a", "client");
+  expect((await portOf("nomad")).status).toMatchObject({ state: "UP", chassis: B });
+});
