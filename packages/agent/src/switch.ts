@@ -130,7 +130,7 @@ function factsOf(config: AgentConfig, { observed }: OvsdbStatus): SwitchFacts {
       localIps: config.encaps
         .filter(({ type }) => type === encap)
         .map(({ ip }) => ipToBytes(ip))
-        .sort(Buffer.compare),
+        .sort((a, b) => Buffer.compare(a, b)),
     })),
     patches: observed.patches
       .flatMap(usable)

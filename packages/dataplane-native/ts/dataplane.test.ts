@@ -98,7 +98,7 @@ function open(options: { maxTickets?: number; mgmtSocket?: string } = {}) {
   const all = { mgmtSocket, checkIntervalMs: 200, reconnectMaxMs: 100, ...options };
   const dataplane = Dataplane.open(all, (event) => events.push(event));
   const completed = async (ticket: bigint) =>
-    await vi.waitUntil(
+    vi.waitUntil(
       () => events.find((event) => event.kind === "completed" && event.ticket === ticket),
       10_000,
     );

@@ -152,7 +152,7 @@ export class Dataplane implements AsyncDisposable {
 
   /** The flows made for a port (1..0xffefff), by table and then highest priority; [] for an unknown one. */
   async portFlows(portKey: number): Promise<PortFlow[]> {
-    return await this.#open().portFlows(portKey);
+    return this.#open().portFlows(portKey);
   }
 
   /** As of the engine's last round. */
