@@ -45,4 +45,4 @@ fresh-check: ## test and demo in bare Debian roots (DIST=bookworm|trixie for one
 
 clean: ## remove what was built and fetched
 	rm -rf .tools node_modules packages/*/node_modules test/node_modules bench/node_modules coverage
-	rm -rf packages/dataplane-native/target packages/dataplane-native/dataplane.node
+	rm -rf packages/dataplane-native/target packages/dataplane-native/dataplane.node packages/*/dist

@@ -10,7 +10,7 @@ import { stringify } from "yaml";
 import { readMetrics } from "./metrics.ts";
 import { BRIDGE, type RealSwitch, UNDERLAY_MTU_BYTES } from "./real-switch.ts";
 
-const MAIN = fileURLToPath(new URL("../packages/agent/src/main.ts", import.meta.url));
+const AGENT = fileURLToPath(new URL("../bin/weft-agent", import.meta.url));
 const METRICS = "127.0.0.1:7643";
 
 export interface AgentOptions {
@@ -67,7 +67,7 @@ export class AgentProcess {
   start(): number {
     const atMs = performance.now();
     this.#process = new Kept({
-      command: [process.execPath, MAIN, "--config", join(this.#options.dir, "agent.yaml")],
+      command: [AGENT, "--config", join(this.#options.dir, "agent.yaml")],
       labDir: this.#options.labDir,
       logPath: this.log,
     });

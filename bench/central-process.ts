@@ -11,7 +11,7 @@ import { stringify } from "yaml";
 import { processCpuUs } from "./machine.ts";
 import { readMetrics } from "./metrics.ts";
 
-const MAIN = fileURLToPath(new URL("../packages/central/src/main.ts", import.meta.url));
+const CENTRAL = fileURLToPath(new URL("../bin/weft-central", import.meta.url));
 
 const METRICS = "127.0.0.1:7642";
 export const NORTHBOUND = "127.0.0.1:7640";
@@ -58,7 +58,7 @@ export class CentralProcess {
   start(): number {
     const atMs = performance.now();
     this.#process = new Kept({
-      command: [process.execPath, MAIN, "--config", join(this.#options.dir, "central.yaml")],
+      command: [CENTRAL, "--config", join(this.#options.dir, "central.yaml")],
       labDir: this.#options.labDir,
       logPath: this.log,
     });

@@ -26,7 +26,7 @@ import { TlsStore } from "@weft/shared/tls.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const dir = mkdtempSync(join(tmpdir(), "weft-process-"));
-const main = fileURLToPath(new URL("../../packages/central/src/main.ts", import.meta.url));
+const central = fileURLToPath(new URL("../../bin/weft-central", import.meta.url));
 const quiet = { info: () => undefined, warn: () => undefined };
 const deadlineMs = 20_000;
 const disk = join(dir, "disk");
@@ -83,7 +83,7 @@ function start(more: object, ...args: readonly string[]): Started {
   };
   // JSON is YAML.
   writeFileSync(file, JSON.stringify(config));
-  const child = spawn(process.execPath, [main, "--config", file, ...args]);
+  const child = spawn(central, ["--config", file, ...args]);
   running.add(child);
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {

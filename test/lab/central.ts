@@ -10,8 +10,8 @@ import { addNamespace, type Fabric } from "./fabric.ts";
 import { until } from "./ovs.ts";
 import { Kept, run } from "./processes.ts";
 
-const MAIN = fileURLToPath(new URL("../../packages/central/src/main.ts", import.meta.url));
-const CLI = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
+const CENTRAL = fileURLToPath(new URL("../../bin/weft-central", import.meta.url));
+const CLI = fileURLToPath(new URL("../../bin/weft", import.meta.url));
 
 const IP = "192.168.77.250";
 const NORTHBOUND = `${IP}:7640`;
@@ -80,7 +80,7 @@ export class Central {
   async startProcess(): Promise<void> {
     this.#process = new Kept({
       command: [
-        ...["ip", "netns", "exec", this.netns, process.execPath, MAIN],
+        ...["ip", "netns", "exec", this.netns, CENTRAL],
         ...["--config", join(this.dir, "central.yaml")],
       ],
       labDir: this.#labDir,
@@ -94,14 +94,7 @@ export class Central {
 
   /** Puts a backup in place of the store, as an operator does; central must not run. */
   async restore(backup: string): Promise<void> {
-    await run(
-      process.execPath,
-      MAIN,
-      "restore",
-      backup,
-      "--config",
-      join(this.dir, "central.yaml"),
-    );
+    await run(CENTRAL, "restore", backup, "--config", join(this.dir, "central.yaml"));
   }
 
   /** Throws the store away; central must not run. */
@@ -130,7 +123,7 @@ export class Central {
   /** The weft command line as a process that goes on, such as `weft watch`; the caller reads and ends it. */
   keepCli(...args: readonly string[]): Kept {
     return new Kept({
-      command: ["ip", "netns", "exec", this.netns, process.execPath, CLI, ...args],
+      command: ["ip", "netns", "exec", this.netns, CLI, ...args],
       labDir: this.#labDir,
       env: { WEFT_SERVER: NORTHBOUND, WEFT_TLS_DIR: join(this.pkiDir, "operator:admin") },
     });

@@ -11,7 +11,7 @@ import { addNamespace, type Fabric, UNDERLAY_MTU_BYTES } from "./fabric.ts";
 import { type Ovs, startOvs, until } from "./ovs.ts";
 import { Kept, run } from "./processes.ts";
 
-const AGENT = fileURLToPath(new URL("../../packages/agent/src/main.ts", import.meta.url));
+const AGENT = fileURLToPath(new URL("../../bin/weft-agent", import.meta.url));
 
 export interface ChassisOptions {
   /** Name of the chassis, as in its certificate. */
@@ -78,7 +78,7 @@ export class Chassis {
   async startAgent(): Promise<void> {
     this.#agent = new Kept({
       command: [
-        ...["ip", "netns", "exec", this.netns, process.execPath, AGENT],
+        ...["ip", "netns", "exec", this.netns, AGENT],
         ...["--config", join(this.dir, "agent.yaml")],
       ],
       labDir: this.#options.labDir,

@@ -1,8 +1,6 @@
 // Loads the compiled Rust addon and gives it its types. Owns the path of `dataplane.node`; must do
 // no work of its own. Called by index.ts, which is what other packages import.
-import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
 import { NativeUnavailableError } from "./errors.ts";
 
 /** What crates/binding exports, one member per `#[napi]` item. */
@@ -74,20 +72,17 @@ export interface NativeStats {
   lastReason: string;
 }
 
-const require = createRequire(import.meta.url);
-const builtPath = fileURLToPath(new URL("../dataplane.node", import.meta.url));
+const load = createRequire(import.meta.url);
+/** Found by its package, because this file is also part of the agent's bundle, which lies elsewhere. */
+const builtAddon = "@weft/dataplane-native/dataplane.node";
 
-/** Loads the addon at `path`; throws NativeUnavailableError with the way out. */
-export function loadNative(path: string = builtPath): NativeBinding {
-  if (!existsSync(path)) {
-    throw new NativeUnavailableError(`${path} is missing: run scripts/build-native`);
-  }
+/** Loads the addon (a path, or a file of a package); throws NativeUnavailableError with the way out. */
+export function loadNative(addon: string = builtAddon): NativeBinding {
   try {
-    return require(path) as NativeBinding;
+    return load(addon) as NativeBinding;
   } catch (cause) {
-    throw new NativeUnavailableError(
-      `${path} does not load into Node ${process.version}: run scripts/build-native`,
-      { cause },
-    );
+    const isMissing = (cause as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND";
+    const problem = isMissing ? "is missing" : `does not load into Node ${process.version}`;
+    throw new NativeUnavailableError(`${addon} ${problem}: run scripts/build-native`, { cause });
   }
 }

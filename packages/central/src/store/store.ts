@@ -1,7 +1,8 @@
 // The store as the rest of central sees it: a commit log on SQLite with a writing and a reading thread, and a lock on the file. Owns
 // group commit: what is queued while a disk transaction runs goes into the next one together. Made by central.ts.
 
-import { join } from "node:path";
+import { extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { CheckpointRequest } from "./writer.ts";
 import type { Commit, CommitLog, CommitSet } from "./commit-log.ts";
 import { databaseName, loadStore, StoreLock } from "./database.ts";
@@ -72,13 +73,13 @@ export class Store implements CommitLog, AsyncDisposable {
       if (!this.#closing) options.onFatal(error);
     };
     this.#writer = new StoreThread<WriterMethods>({
-      script: new URL("writer-worker.ts", import.meta.url),
+      script: threadScript("writer-worker"),
       path: this.path,
       workerOptions: { maxPages: Math.floor((options.maxSizeMiB * 1024 * 1024) / PAGE_BYTES) },
       onExit,
     });
     this.#reader = new StoreThread<ReaderMethods>({
-      script: new URL("reader-worker.ts", import.meta.url),
+      script: threadScript("reader-worker"),
       path: this.path,
       workerOptions: {},
       onExit,
@@ -244,6 +245,11 @@ export class Store implements CommitLog, AsyncDisposable {
       signal.addEventListener("abort", wake);
     });
   }
+}
+
+/** Entry point of a thread, beside this file or beside the bundle that this file is part of. */
+function threadScript(name: string): URL {
+  return new URL(`${name}${extname(fileURLToPath(import.meta.url))}`, import.meta.url);
 }
 
 type ReaderCall<K extends keyof ReaderMethods> = (

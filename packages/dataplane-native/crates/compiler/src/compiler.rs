@@ -12,7 +12,8 @@ use crate::cookie::{self, Object};
 use crate::diff::{self, Delta};
 use crate::emit::Output;
 use crate::few::Few;
-use crate::flow_set::{Before, FlowSet};
+use crate::fields::{group_id, meter_id};
+use crate::flow_set::{Before, ById, FlowSet};
 use crate::key::Key;
 use crate::model::{self, Body};
 use crate::pipeline;
@@ -112,28 +113,63 @@ impl Compiler {
         for upsert in &batch.upserts {
             let key = Key::parse(&upsert.key);
             let body = model::decode(&key, &upsert.body);
-            changes.insert(
-                key,
-                Some(Row {
-                    name: upsert.key.as_str().into(),
-                    body,
-                }),
-            );
+            changes.insert(key, Some(Row::new(&upsert.key, body)));
         }
         let mut dirty = BTreeSet::new();
+        let mut touched = Vec::new();
         for (key, row) in changes {
-            for dep in self.tables.put(&key, row) {
-                dirty.extend(
-                    self.readers
-                        .get(&dep)
-                        .into_iter()
-                        .flat_map(Few::iter)
-                        .cloned(),
-                );
-                dirty.insert(key.clone());
+            let deps = self.tables.put(&key, row);
+            if !deps.is_empty() {
+                touched.extend(deps);
+                dirty.insert(key);
+            }
+        }
+        while let Some(dep) = touched.pop() {
+            for reader in self.readers_of(&dep) {
+                // It was refused for what it was compiled from, and that is another now.
+                if self.tables.refused().contains(&reader) {
+                    touched.extend(self.tables.refuse(&reader, None));
+                }
+                dirty.insert(reader);
             }
         }
         self.run(dirty)
+    }
+
+    /// The switch refused something that was compiled from this instruction: it fails with this
+    /// reason as if it could not be compiled, and what reads it finds it failed. That ends when the
+    /// instruction changes or goes, when something changes that it is compiled from, or by
+    /// [`Compiler::retry`]. Nothing happens when there is no such instruction.
+    pub fn refuse(&mut self, name: &str, reason: &str) -> Delta {
+        let key = Key::parse(name);
+        let touched = self.tables.refuse(&key, Some(reason.into()));
+        self.rerun(BTreeSet::from([key]), touched)
+    }
+
+    /// Forgets all refusals: for a switch that may take what it, or another one, refused before.
+    pub fn retry(&mut self) -> Delta {
+        let keys = self.tables.refused().clone();
+        let touched = keys.iter().flat_map(|key| self.tables.refuse(key, None));
+        let touched = touched.collect();
+        self.rerun(keys, touched)
+    }
+
+    /// The instructions that the switch refused: key and reason.
+    pub fn refused(&self) -> BTreeMap<&str, &str> {
+        let rows = (self.tables.refused().iter()).filter_map(|key| self.tables.get(key));
+        rows.filter_map(|row| Some((&*row.name, row.refused.as_deref()?)))
+            .collect()
+    }
+
+    /// Runs `keys` and the readers of what was touched.
+    fn rerun(&mut self, mut keys: BTreeSet<Key>, touched: Vec<Dep>) -> Delta {
+        keys.extend(touched.iter().flat_map(|dep| self.readers_of(dep)));
+        self.run(keys)
+    }
+
+    fn readers_of(&self, dep: &Dep) -> Vec<Key> {
+        let readers = self.readers.get(dep).into_iter().flat_map(Few::iter);
+        readers.cloned().collect()
     }
 
     /// Runs units again and settles who has which flow.
@@ -202,10 +238,16 @@ impl Compiler {
     /// Runs the unit of a key; a key without instruction gives an empty one.
     fn compile(&self, key: &Key) -> Unit {
         let reader = Reader::new(&self.tables);
-        let result = match self.tables.get(key).map(|row| &row.body) {
+        let row = self.tables.get(key);
+        let result = match row.map(|row| &row.body) {
             Some(Ok(body)) => units::compile(key, body, &reader),
             Some(Err(reason)) => Err(reason.clone()),
             None => Ok(Output::default()),
+        };
+        // Compiled all the same, for what it reads: a change of that ends the refusal.
+        let result = match row.and_then(|row| row.refused.clone()) {
+            Some(reason) => Err(reason),
+            None => result,
         };
         let deps = reader.into_deps();
         match result {
@@ -319,13 +361,46 @@ impl Compiler {
         &self.set
     }
 
+    /// The instruction that has this flow in the switch; `None` for the pipeline's own and for what
+    /// does not belong there.
+    pub fn owner_of_flow(&self, identity: &ById) -> Option<&str> {
+        name_of(&self.tables, self.set.owner(identity)?)
+    }
+
+    /// The instruction that a group belongs to.
+    pub fn owner_of_group(&self, id: u32) -> Option<&str> {
+        self.groups.get(&id)?;
+        name_of(&self.tables, &Key::Network(group_id::network_key(id)))
+    }
+
+    /// The instruction that a meter belongs to.
+    pub fn owner_of_meter(&self, id: u32) -> Option<&str> {
+        let has = |key: &Key| {
+            let unit = self.units.get(key).filter(|unit| unit.accepted);
+            unit.is_some_and(|unit| unit.output.meters.iter().any(|meter| meter.id == id))
+        };
+        let ports = self.tables.ports_at(meter_id::ofport(id));
+        let owner = ports.map(|port| Key::Port(port.key)).find(has)?;
+        name_of(&self.tables, &owner)
+    }
+
+    /// A group that belongs in the switch.
+    pub fn group(&self, id: u32) -> Option<&Arc<Group>> {
+        self.groups.get(&id)
+    }
+
+    /// A meter that belongs in the switch.
+    pub fn meter(&self, id: u32) -> Option<&Meter> {
+        self.meters.get(&id)
+    }
+
     /// All groups that belong in the switch, by number.
-    pub fn groups(&self) -> impl Iterator<Item = &Arc<Group>> {
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = &Arc<Group>> {
         self.groups.values()
     }
 
     /// All meters that belong in the switch, by number.
-    pub fn meters(&self) -> impl Iterator<Item = &Meter> {
+    pub fn meters(&self) -> impl ExactSizeIterator<Item = &Meter> {
         self.meters.values()
     }
 

@@ -97,6 +97,11 @@ pub mod group_id {
     pub const fn of(kind: u32, chunk: u32, network_key: u32) -> u32 {
         kind << 28 | chunk << 24 | network_key
     }
+
+    /// The network that a group belongs to.
+    pub const fn network_key(id: u32) -> u32 {
+        id & 0x00ff_ffff
+    }
 }
 
 /// Ids of meters. Open vSwitch gives ports numbers below 0xff00, so both kinds fit below its limit
@@ -115,6 +120,10 @@ pub mod meter_id {
     /// Address claims of a port.
     pub const fn claims(ofport: u32) -> u32 {
         1 << 16 | ofport
+    }
+    /// The port whose packets a meter counts.
+    pub const fn ofport(id: u32) -> u32 {
+        id & 0xffff
     }
     /// Packets a second, and burst in packets.
     pub const SOLICITATIONS: (u32, u32) = (100, 100);

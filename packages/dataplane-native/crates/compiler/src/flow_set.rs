@@ -76,6 +76,13 @@ impl FlowSet {
         self.claims.get(identity).and_then(|claims| has(claims))
     }
 
+    /// Whose flow it is.
+    pub(crate) fn owner(&self, identity: &ById) -> Option<&Key> {
+        let claims = self.claims.get(identity)?;
+        let owner = claims.iter().find(|claim| claim.has)?;
+        Some(&owner.unit)
+    }
+
     /// Adds a unit's wish, without the flow itself.
     pub(crate) fn want(&mut self, unit: &Key, flow: &Arc<Flow>, before: &mut Before) {
         let identity = ById(flow.clone());

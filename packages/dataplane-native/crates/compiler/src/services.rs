@@ -103,7 +103,7 @@ impl<'a> ServiceTable<'a> {
     }
 
     fn owner_by(self, key: &Key) -> Option<Owner> {
-        let (mac, port) = match &self.tables.get(key)?.body {
+        let (mac, port) = match self.tables.get(key)?.working() {
             // A port that is not plugged here may be elsewhere: then its location says so.
             Ok(Body::Port(port)) => {
                 self.tables.ofport(port).filter(|_| port.admin_up)?;

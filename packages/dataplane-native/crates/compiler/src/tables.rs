@@ -34,12 +34,40 @@ pub enum Dep {
 pub struct Row {
     pub name: Box<str>,
     pub body: Result<Body, String>,
+    /// What the switch said to something that was compiled from it. Such a row is there, but failed,
+    /// just as one with a broken body.
+    pub refused: Option<String>,
+}
+
+impl Row {
+    /// As it came.
+    pub fn new(name: &str, body: Result<Body, String>) -> Self {
+        Self {
+            name: name.into(),
+            body,
+            refused: None,
+        }
+    }
+
+    /// What others may build on, or why nothing.
+    pub fn working(&self) -> Result<&Body, &str> {
+        match (&self.refused, &self.body) {
+            (None, Ok(body)) => Ok(body),
+            (Some(reason), _) | (None, Err(reason)) => Err(reason),
+        }
+    }
+
+    fn came_as(&self, other: &Self) -> bool {
+        self.name == other.name && self.body == other.body
+    }
 }
 
 /// All instructions. Indexes hold no empty sets.
 #[derive(Debug, Default)]
 pub struct Tables {
     rows: BTreeMap<Key, Row>,
+    /// The keys of the refused rows.
+    refused: BTreeSet<Key>,
     ports_of: HashMap<u32, Few<u32>>,
     owners_of_mac: HashMap<(u32, Mac), Few<IpAddr>>,
     owners_of_ip: HashMap<(u32, IpAddr), Few<Key>>,
@@ -57,10 +85,42 @@ impl Tables {
     }
 
     /// Replaces or removes a row; answers what of it readers may have seen, nothing when nothing
-    /// changed.
+    /// changed. A refusal ends with the contents that were refused.
     pub fn put(&mut self, key: &Key, row: Option<Row>) -> Vec<Dep> {
-        if self.rows.get(key) == row.as_ref() {
+        let same = match (self.rows.get(key), &row) {
+            (Some(old), Some(new)) => old.came_as(new),
+            (old, new) => old.is_none() && new.is_none(),
+        };
+        if same {
             return Vec::new();
+        }
+        self.replace(key, row)
+    }
+
+    /// Marks a row as refused or no longer so; answers as `put` does, nothing when there is no row.
+    pub fn refuse(&mut self, key: &Key, refused: Option<String>) -> Vec<Dep> {
+        match self.rows.get(key) {
+            Some(row) if row.refused != refused => {
+                let row = Row {
+                    refused,
+                    ..row.clone()
+                };
+                self.replace(key, Some(row))
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The keys of the refused rows.
+    pub fn refused(&self) -> &BTreeSet<Key> {
+        &self.refused
+    }
+
+    fn replace(&mut self, key: &Key, row: Option<Row>) -> Vec<Dep> {
+        if row.as_ref().is_some_and(|row| row.refused.is_some()) {
+            self.refused.insert(key.clone());
+        } else {
+            self.refused.remove(key);
         }
         let mut touched = vec![Dep::Row(key.clone())];
         if let Some(old) = self.rows.remove(key) {
@@ -74,7 +134,7 @@ impl Tables {
     }
 
     fn index(&mut self, key: &Key, row: &Row, add: bool, touched: &mut Vec<Dep>) {
-        match (&row.body, key) {
+        match (row.working(), key) {
             (Ok(Body::Port(port)), _) => {
                 toggle(&mut self.ports_of, port.network, &port.key, add);
                 toggle(&mut self.ports_by_id, port.id.clone(), &port.key, add);
@@ -107,7 +167,7 @@ impl Tables {
     }
 
     fn body(&self, key: &Key) -> Option<&Body> {
-        self.rows.get(key).and_then(|row| row.body.as_ref().ok())
+        self.rows.get(key).and_then(|row| row.working().ok())
     }
 
     pub fn network(&self, key: u32) -> Option<&Network> {
@@ -244,13 +304,23 @@ impl<'a> Reader<'a> {
         body
     }
 
+    /// Why a row that is needed cannot be used: it failed, or it is `missing`.
+    fn reason(&self, key: &Key, missing: String) -> String {
+        match self.tables.get(key) {
+            Some(row) => format!("{} fails here: see its own failure", row.name),
+            None => missing,
+        }
+    }
+
     /// Our own chassis key, which a chassis that hosts nothing yet may lack.
     pub fn chassis_key(&self) -> Result<u32, String> {
         match self.row(Key::Config) {
             Some(Body::Config { chassis_key }) => Ok(*chassis_key),
-            _ => Err(
-                "this chassis has no key yet: central has not sent chassis/<name>/config".into(),
-            ),
+            _ => {
+                let missing =
+                    "this chassis has no key yet: central has not sent chassis/<name>/config";
+                Err(self.reason(&Key::Config, missing.into()))
+            }
         }
     }
 
@@ -259,7 +329,8 @@ impl<'a> Reader<'a> {
         let missing = || {
             format!("network {key} is not known here: central has not sent network/{key}/config")
         };
-        self.tables.network(key).ok_or_else(missing)
+        let network = self.tables.network(key);
+        network.ok_or_else(|| self.reason(&Key::Network(key), missing()))
     }
 
     pub fn port(&self, key: u32) -> Option<&'a Port> {
@@ -303,7 +374,7 @@ impl<'a> Reader<'a> {
         self.tables
             .rows
             .range(range)
-            .filter_map(|(_, row)| match &row.body {
+            .filter_map(|(_, row)| match row.working() {
                 Ok(Body::FloodPeer(peer)) => Some(peer),
                 _ => None,
             })
@@ -322,22 +393,30 @@ impl<'a> Reader<'a> {
 
     /// The tunnel port of an encap, or why packets cannot leave by it.
     pub fn tunnel(&self, encap: EncapType) -> Result<&'a Tunnel, String> {
-        match self.row(Key::Tunnel(encap as i32)) {
+        let key = Key::Tunnel(encap as i32);
+        match self.row(key.clone()) {
             Some(Body::Tunnel(tunnel)) => Ok(tunnel),
-            _ => Err(format!(
-                "no {name} tunnel port on this chassis: add {name} to encaps in agent.yaml",
-                name = encap_name(encap)
+            _ => Err(self.reason(
+                &key,
+                format!(
+                    "no {name} tunnel port on this chassis: add {name} to encaps in agent.yaml",
+                    name = encap_name(encap)
+                ),
             )),
         }
     }
 
     /// The patch port to a physical network, or what to do to get one.
     pub fn patch(&self, physical: &Arc<str>) -> Result<u32, String> {
-        match self.row(Key::Patch(physical.clone())) {
+        let key = Key::Patch(physical.clone());
+        match self.row(key.clone()) {
             Some(Body::Patch { ofport }) => Ok(*ofport),
-            _ => Err(format!(
-                "no bridge mapping for physical network \"{physical}\" on this chassis: \
-                 add providerBridges in agent.yaml"
+            _ => Err(self.reason(
+                &key,
+                format!(
+                    "no bridge mapping for physical network \"{physical}\" on this chassis: \
+                     add providerBridges in agent.yaml"
+                ),
             )),
         }
     }

@@ -1,6 +1,8 @@
 //! The result depends on the instructions held and on nothing else: random histories, split,
 //! squashed, reordered and with repetitions, end with what one batch of the last state gives; and
 //! the deltas on the way, played into a model of a switch, give the same flows, groups and meters.
+//! What the switch refuses on the way counts as held: the result is that of the same refusals made
+//! at the end. `WEFT_PROPERTY_CASES` asks for more cases than usual.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -130,6 +132,45 @@ impl Model {
     }
 }
 
+/// The switch refuses these, in whatever order.
+fn refuse<'a>(compiler: &mut Compiler, refusals: impl Iterator<Item = (&'a str, &'a str)>) {
+    for (key, reason) in refusals {
+        compiler.refuse(key, reason);
+    }
+}
+
+/// Nothing in the switch is of a refused instruction, and each says why.
+fn check_refused(compiler: &Compiler) {
+    let refused = compiler.refused();
+    for flow in compiler.flow_set().iter() {
+        let owner = compiler.owner_of_flow(&ById(flow.clone()));
+        assert!(
+            owner.is_none_or(|owner| !refused.contains_key(owner)),
+            "{flow}"
+        );
+    }
+    let groups = compiler
+        .groups()
+        .map(|group| compiler.owner_of_group(group.id));
+    let meters = compiler
+        .meters()
+        .map(|meter| compiler.owner_of_meter(meter.id));
+    for owner in groups.chain(meters) {
+        assert!(!refused.contains_key(owner.expect("an instruction")));
+    }
+    let failures = compiler.failures();
+    for (key, reason) in refused {
+        assert_eq!(failures.get(key), Some(&reason));
+    }
+}
+
+fn cases() -> u32 {
+    let asked = std::env::var("WEFT_PROPERTY_CASES").ok();
+    asked.map_or(150, |cases| {
+        cases.parse().expect("WEFT_PROPERTY_CASES is a number")
+    })
+}
+
 fn from_scratch(held: &BTreeMap<String, Instruction>) -> Compiler {
     let mut compiler = Compiler::new();
     let upserts = held.values().cloned().collect();
@@ -141,17 +182,23 @@ fn from_scratch(held: &BTreeMap<String, Instruction>) -> Compiler {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn incremental_is_from_scratch(
-        history in prop::collection::vec(prop::collection::vec((any::<u16>(), 0u8..4), 1..40), 1..12),
+        history in prop::collection::vec(
+            (
+                prop::collection::vec((any::<u16>(), 0u8..4), 1..40),
+                prop::collection::vec(any::<u16>(), 0..4),
+            ),
+            1..12,
+        ),
     ) {
         let states = states();
         let mut held: BTreeMap<String, Instruction> = BTreeMap::new();
         let mut compiler = Compiler::new();
         let mut model = Model::of(&compiler);
-        for steps in history {
+        for (steps, refusals) in history {
             let mut batch = EngineBatch::default();
             let mut dropped = BTreeSet::new();
             for (pick, verb) in steps {
@@ -166,6 +213,7 @@ proptest! {
                 }
             }
             batch.drop_scopes = dropped.into_iter().collect();
+            let (before, was_refused) = (held.clone(), compiler.refused().len());
             held.retain(|key, _| batch.drop_scopes.is_empty() || !key.starts_with("network/5/"));
             held.retain(|key, _| !batch.deletes.contains(key));
             held.extend(batch.upserts.iter().map(|state| (state.key.clone(), state.clone())));
@@ -176,8 +224,22 @@ proptest! {
             model.check(&compiler);
             let twice = compiler.apply(&EngineBatch { drop_scopes: Vec::new(), deletes: Vec::new(), ..batch });
             prop_assert!(twice.is_empty() && !twice.failures_changed);
+            prop_assert!(compiler.refused().len() <= was_refused);
+            for key in compiler.refused().keys() {
+                prop_assert_eq!(before.get(*key), held.get(*key), "{} is not what was refused", key);
+            }
+            for pick in refusals {
+                let key = &states[usize::from(pick) % states.len()].key;
+                let failures = format!("{:?}", compiler.failures());
+                let delta = compiler.refuse(key, "Open vSwitch refuses it");
+                prop_assert_eq!(delta.failures_changed, failures != format!("{:?}", compiler.failures()));
+                model.play(&delta);
+                model.check(&compiler);
+            }
+            check_refused(&compiler);
         }
-        let scratch = from_scratch(&held);
+        let mut scratch = from_scratch(&held);
+        refuse(&mut scratch, compiler.refused().into_iter());
         prop_assert_eq!(common::render(&compiler, true), common::render(&scratch, true));
         // And in another order, one by one.
         let mut reversed = Compiler::new();
@@ -185,7 +247,14 @@ proptest! {
             let upserts = vec![state.clone()];
             reversed.apply(&EngineBatch { upserts, ..EngineBatch::default() });
         }
+        refuse(&mut reversed, compiler.refused().into_iter().rev());
         prop_assert_eq!(common::render(&reversed, true), common::render(&scratch, true));
+        // Forgiven, nothing of the refusals is left.
+        model.play(&compiler.retry());
+        model.check(&compiler);
+        let forgiven = from_scratch(&held);
+        prop_assert_eq!(common::render(&compiler, true), common::render(&forgiven, true));
+        refuse(&mut compiler, scratch.refused().into_iter());
         let keys: Vec<String> = held.keys().cloned().collect();
         compiler.apply(&EngineBatch { deletes: keys, ..EngineBatch::default() });
         prop_assert_eq!(common::render(&compiler, true), common::render(&Compiler::new(), true));

@@ -156,16 +156,14 @@ impl Worker {
             return; // Its instruction went with an earlier error.
         }
         let reason = format!("Open vSwitch refuses {}: {error}", self.describe(item));
-        let mut helped = false;
-        for key in self.program.owners(item) {
-            if refused.insert(key.clone()) {
-                let touched = self.program.refuse(key, reason.clone());
-                helped |= !touched.is_empty();
+        match self.program.owner(item).map(str::to_owned) {
+            Some(key) if refused.insert(key.clone()) => {
+                let touched = self.program.refuse(&key, &reason);
                 self.dirty.extend(touched);
             }
-        }
-        if !helped || self.program.wants(item) {
-            self.hopeless.reasons.insert(item.clone(), reason);
+            _ => {
+                self.hopeless.reasons.insert(item.clone(), reason);
+            }
         }
     }
 

@@ -1,8 +1,5 @@
-//! What the switch should contain, by identity: the compiler, less what the switch refused. Owns the
-//! refusals and who owns which object; must not talk to the switch. Used by the worker.
-//!
-//! A refused instruction is taken out of the compiler as if it were not there, so that everything that
-//! reads it fails closed as well; it comes back with the next batch that names it.
+//! What the switch should contain, by identity: what the compiler says, and who owns which object.
+//! Must not talk to the switch. Used by the worker.
 
 use crate::event::Failure;
 use crate::work::Item;
@@ -20,93 +17,33 @@ const GROUP_KINDS: std::ops::RangeInclusive<u32> = 1..=6;
 /// The desired contents of the switch. Whole at any time.
 pub(crate) struct Program {
     compiler: Compiler,
-    groups: BTreeMap<u32, Arc<Group>>,
-    meters: BTreeMap<u32, Meter>,
-    /// Key of the instruction and the switch's reason. Bounded by the instructions held.
-    refused: BTreeMap<String, String>,
 }
 
 impl Program {
     pub(crate) fn new() -> Self {
         let compiler = Compiler::new();
-        let groups = compiler
-            .groups()
-            .map(|group| (group.id, group.clone()))
-            .collect();
-        let meters = compiler
-            .meters()
-            .map(|meter| (meter.id, meter.clone()))
-            .collect();
-        Self {
-            compiler,
-            groups,
-            meters,
-            refused: BTreeMap::new(),
-        }
+        Self { compiler }
     }
 
     /// Takes a batch and answers what to look at again. What cannot be compiled is in `failures`.
     pub(crate) fn apply(&mut self, batch: &EngineBatch) -> Vec<Item> {
-        if !self.refused.is_empty() {
-            for key in batch
-                .upserts
-                .iter()
-                .map(|upsert| &upsert.key)
-                .chain(&batch.deletes)
-            {
-                self.refused.remove(key);
-            }
-            self.refused
-                .retain(|key, _| !batch.drop_scopes.iter().any(|scope| in_scope(key, scope)));
-        }
-        let delta = self.compiler.apply(batch);
-        self.note(delta)
+        items(self.compiler.apply(batch))
     }
 
-    /// The switch refused an object of `key`: it fails closed until a batch names it again.
-    pub(crate) fn refuse(&mut self, key: String, reason: String) -> Vec<Item> {
-        let batch = EngineBatch {
-            deletes: vec![key.clone()],
-            ..EngineBatch::default()
-        };
-        self.refused.insert(key, reason);
-        let delta = self.compiler.apply(&batch);
-        self.note(delta)
+    /// The switch refused an object of `key`: it fails closed until it, or what it is compiled from,
+    /// changes.
+    pub(crate) fn refuse(&mut self, key: &str, reason: &str) -> Vec<Item> {
+        items(self.compiler.refuse(key, reason))
     }
 
-    fn note(&mut self, delta: Delta) -> Vec<Item> {
-        let Delta {
-            flows,
-            groups,
-            meters,
-            ..
-        } = delta;
-        for group in groups.adds.iter().chain(&groups.mods) {
-            self.groups.insert(group.id, group.clone());
-        }
-        for group in &groups.dels {
-            self.groups.remove(&group.id);
-        }
-        for meter in meters.adds.iter().chain(&meters.mods) {
-            self.meters.insert(meter.id, meter.clone());
-        }
-        for meter in &meters.dels {
-            self.meters.remove(&meter.id);
-        }
-        let mut items: Vec<Item> = Vec::with_capacity(flows.adds.len() + flows.dels.len());
-        items.extend(all(meters).map(|meter| Item::Meter(meter.id)));
-        items.extend(all(groups).map(|group| Item::Group(group.id)));
-        items.extend(all(flows).map(|flow| Item::Flow(ById(flow))));
-        items
+    /// Wants again what was refused: the switch may be another one now.
+    pub(crate) fn retry(&mut self) -> Vec<Item> {
+        items(self.compiler.retry())
     }
 
     /// All instructions that fail now, by key.
-    pub(crate) fn failures(&self) -> BTreeMap<String, String> {
-        let mut failures = self.refused.clone();
-        for (key, reason) in self.compiler.failures() {
-            failures.insert(key.to_owned(), reason.to_owned());
-        }
-        failures
+    pub(crate) fn failures(&self) -> BTreeMap<&str, &str> {
+        self.compiler.failures()
     }
 
     pub(crate) fn flow(&self, id: &ById) -> Option<&Arc<Flow>> {
@@ -114,11 +51,11 @@ impl Program {
     }
 
     pub(crate) fn group(&self, id: u32) -> Option<&Arc<Group>> {
-        self.groups.get(&id)
+        self.compiler.group(id)
     }
 
     pub(crate) fn meter(&self, id: u32) -> Option<&Meter> {
-        self.meters.get(&id)
+        self.compiler.meter(id)
     }
 
     /// Whether the item is wanted.
@@ -135,60 +72,40 @@ impl Program {
     }
 
     pub(crate) fn groups(&self) -> impl Iterator<Item = &Arc<Group>> {
-        self.groups.values()
+        self.compiler.groups()
     }
 
     pub(crate) fn meters(&self) -> impl Iterator<Item = &Meter> {
-        self.meters.values()
+        self.compiler.meters()
     }
 
     /// {flows, groups, meters} wanted.
     pub(crate) fn sizes(&self) -> (usize, usize, usize) {
         (
             self.compiler.flow_set().len(),
-            self.groups.len(),
-            self.meters.len(),
+            self.compiler.groups().len(),
+            self.compiler.meters().len(),
         )
     }
 
-    /// Keys of the instructions that an object stems from, by its marks; empty for the pipeline itself.
-    pub(crate) fn owners(&self, item: &Item) -> Vec<String> {
+    /// Key of the instruction that an object stems from; `None` for the pipeline itself.
+    pub(crate) fn owner(&self, item: &Item) -> Option<&str> {
         match item {
-            Item::Flow(id) => self
-                .flow(id)
-                .map_or_else(Vec::new, |flow| self.keys(flow.cookie)),
-            Item::Group(id) => vec![format!("network/{}/config", id & 0x00ff_ffff)],
-            Item::Meter(id) => self.owners_of_meter(*id),
+            Item::Flow(id) => self.compiler.owner_of_flow(id),
+            Item::Group(id) => self.compiler.owner_of_group(*id),
+            Item::Meter(id) => self.compiler.owner_of_meter(*id),
         }
-    }
-
-    /// A meter's number says nothing about its port; the flows that use it do.
-    fn owners_of_meter(&self, id: u32) -> Vec<String> {
-        let mut users = self
-            .flows()
-            .filter(|flow| meters_of(flow).any(|used| used == id));
-        users
-            .next()
-            .map_or_else(Vec::new, |flow| self.keys(flow.cookie))
-    }
-
-    fn keys(&self, cookie: u64) -> Vec<String> {
-        self.compiler
-            .explain(cookie)
-            .map_or_else(Vec::new, |found| found.keys)
     }
 
     /// The flows made for a port, for people: each with its instruction's key.
     pub(crate) fn port_flows(&self, port_key: u32) -> Vec<(Arc<Flow>, String)> {
-        let flows = self.compiler.flows_of_port(port_key).into_iter();
-        let key = |cookie| {
-            self.keys(cookie)
-                .into_iter()
-                .next()
-                .unwrap_or(PIPELINE.to_owned())
+        let key = |flow: &Arc<Flow>| {
+            let owner = self.compiler.owner_of_flow(&ById(flow.clone()));
+            owner.unwrap_or(PIPELINE).to_owned()
         };
+        let flows = self.compiler.flows_of_port(port_key).into_iter();
         flows
-            .map(|flow| (key(flow.cookie), flow))
+            .map(|flow| (key(&flow), flow))
             .map(|(key, flow)| (flow, key))
             .collect()
     }
@@ -198,9 +115,18 @@ impl Program {
     }
 }
 
-fn in_scope(key: &str, scope: &str) -> bool {
-    key.strip_prefix(scope)
-        .is_some_and(|rest| rest.starts_with('/'))
+/// The identities that a delta names.
+fn items(delta: Delta) -> Vec<Item> {
+    let Delta {
+        flows,
+        groups,
+        meters,
+        ..
+    } = delta;
+    let meters = all(meters).map(|meter| Item::Meter(meter.id));
+    let groups = all(groups).map(|group| Item::Group(group.id));
+    let flows = all(flows).map(|flow| Item::Flow(ById(flow)));
+    meters.chain(groups).chain(flows).collect()
 }
 
 fn all<T>(changes: Changes<T>) -> impl Iterator<Item = T> {

@@ -131,6 +131,12 @@ impl Queue {
         std::mem::take(&mut state.taken)
     }
 
+    /// Whether `take` would answer nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        let taken = &self.lock().taken;
+        taken.batches.is_empty() && taken.requests.is_empty() && !taken.allow_prune
+    }
+
     /// A ticket's completion is on its way to the owner: its place is free.
     pub(crate) fn completed(&self, tickets: usize) {
         let mut state = self.lock();

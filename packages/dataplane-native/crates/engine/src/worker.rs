@@ -107,6 +107,8 @@ impl Worker {
         self.link.connect(&self.options.mgmt_socket)?;
         self.handshake()?;
         self.hopeless.clear();
+        // Wanted again from here on; resync finds that the switch lacks it.
+        self.program.retry();
         self.drift = Drift::default();
         self.resync()?;
         self.install()?;
@@ -122,7 +124,8 @@ impl Worker {
                 self.check_objects()?;
             }
             self.publish();
-            if !self.dirty.is_empty() {
+            // What came during an install woke `receive`, which leaves it for now: the wake is used up.
+            if !self.dirty.is_empty() || !self.queue.is_empty() {
                 continue;
             }
             let due = self.drift.due(Instant::now());
@@ -231,7 +234,10 @@ impl Worker {
         }
         let failures = self.program.failures().into_iter();
         let mut failures: Vec<Failure> = failures
-            .map(|(key, reason)| Failure { key, reason })
+            .map(|(key, reason)| Failure {
+                key: key.to_owned(),
+                reason: reason.to_owned(),
+            })
             .collect();
         failures.append(&mut self.undecodable);
         failures.extend(self.hopeless.failures());
@@ -240,6 +246,8 @@ impl Worker {
         self.stats.failing = failures.len();
         let tickets = std::mem::take(&mut self.tickets);
         self.queue.completed(tickets.len());
+        // Whoever hears of the completion finds it in the counters.
+        self.publish();
         for ticket in tickets {
             let failures = failures.clone();
             self.emit(Event::Completed(Completed {

@@ -8,7 +8,7 @@
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::instructions::batch;
 use support::{Ovs, Probe, WORLD, until};
 use weft_engine::Options;
@@ -262,13 +262,14 @@ fn an_object_that_the_switch_refuses_takes_no_other_one_down() {
     ";
     let done = probe.apply(bad);
     let keys: Vec<&str> = done.failures.iter().map(|failure| &*failure.key).collect();
-    // The port has no network any more, and says so.
     assert_eq!(
         keys,
         ["chassis/c1/port/103", "network/9/config"],
         "{:?}",
         done.failures
     );
+    let reason = &done.failures[0].reason;
+    assert!(reason.contains("network/9/config fails here"), "{reason}");
     let reason = &done.failures[1].reason;
     assert!(
         reason.contains("Open vSwitch refuses") && reason.contains("OFPB"),
@@ -282,12 +283,43 @@ fn an_object_that_the_switch_refuses_takes_no_other_one_down() {
         "the good port is in"
     );
 
+    // The same again is not even sent, and fails still.
+    let sent = probe.engine.stats().messages_sent;
+    assert_eq!(probe.apply(bad).failures, done.failures);
+    assert_eq!(probe.engine.stats().messages_sent, sent);
+
     // Put right, it comes back.
-    let fixed = format!("{bad}\nlocal/patch/outer ofport=70");
-    let done = probe.apply(&fixed);
+    let done = probe.apply("local/patch/outer ofport=70");
     assert_eq!(done.failures, []);
     assert_eq!(ovs.marked_flows().len(), done.flows);
     assert_eq!(ovs.groups().len(), done.groups);
+}
+
+#[test]
+fn what_was_refused_is_tried_once_on_a_new_connection() {
+    let mut ovs = Ovs::start();
+    let mut probe = Probe::open(&ovs.mgmt());
+    let bad = "
+        local/patch/outer ofport=70000
+        network/9/config id=n9 physical=outer vlan=5
+    ";
+    let world = format!("{WORLD}{bad}");
+    let done = probe.apply(&world);
+    assert_eq!(done.failures.len(), 1, "{:?}", done.failures);
+    let refusals = || ovs.log().matches("sending OFPB").count();
+    // The message and the commit of its bundle, or the message alone.
+    let first = until("the switch's log", || {
+        Some(refusals()).filter(|count| *count > 0)
+    });
+    probe.connected();
+    ovs.kill_switch();
+    probe.lost();
+    ovs.start_switch();
+    probe.connected();
+    let again = probe.apply_batch(&EngineBatch::default());
+    assert_eq!(again.failures, done.failures);
+    assert_eq!(ovs.marked_flows().len(), done.flows);
+    assert_eq!(ovs.log().matches("sending OFPB").count(), first);
 }
 
 #[test]
@@ -339,6 +371,33 @@ fn a_full_queue_is_busy_and_loses_nothing() {
     }
     until("room", || probe.engine.submit(&batch));
     assert_eq!(probe.completed(5).failures, []);
+}
+
+#[test]
+fn a_batch_that_comes_while_another_is_installed_waits_for_nothing_else() {
+    let ovs = Ovs::start();
+    let mut options = Options::new(ovs.mgmt());
+    // Nothing but the batch itself wakes the engine.
+    options.check_interval = Duration::from_secs(3600);
+    let mut probe = Probe::with(options);
+    probe.apply(WORLD);
+    let location = |mac: u8| {
+        let line = format!(
+            "network/7/location/201 mac=02:00:00:00:01:{mac:02x} chassis=3 vtep=172.31.0.3"
+        );
+        batch(&line)
+    };
+    // The second one at every moment of the first one's install.
+    for step in 0..100 {
+        let first = probe.submit(&location(0x21));
+        let at = Instant::now() + Duration::from_micros(20 * step);
+        while Instant::now() < at {
+            std::hint::spin_loop();
+        }
+        let second = probe.submit(&location(0x22));
+        assert_eq!(probe.completed(first).failures, []);
+        assert_eq!(probe.completed(second).failures, []);
+    }
 }
 
 #[test]

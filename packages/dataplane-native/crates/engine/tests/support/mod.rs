@@ -88,6 +88,11 @@ impl Ovs {
         self.switch = Some(child);
     }
 
+    /// What ovs-vswitchd logged since its start.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.join("vswitchd.err")).expect("a log file")
+    }
+
     /// kill -9.
     pub fn kill_switch(&mut self) {
         if let Some(mut switch) = self.switch.take() {
