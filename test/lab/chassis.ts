@@ -24,6 +24,8 @@ export interface ChassisOptions {
   readonly central: string;
   /** Folder of the local authority, with a folder for each identity. */
   readonly pkiDir: string;
+  /** Family of its tunnel addresses; absent = 4. */
+  readonly underlay?: 4 | 6;
 }
 
 export class Chassis {
@@ -167,7 +169,7 @@ export class Chassis {
       },
       encaps: ["geneve", "vxlan", "gre"].map((type) => ({
         type,
-        ip: this.vtepIp,
+        ip: this.#options.underlay === 6 ? this.vtepIp6 : this.vtepIp,
         underlayMtuBytes,
       })),
       providerBridges: { physnet1: "br-ex" },

@@ -36,6 +36,8 @@ export interface ClusterOptions {
   /** Short: namespaces and folders start with it. */
   readonly prefix: string;
   readonly chassis: readonly string[];
+  /** Family of the tunnel addresses; absent = 4. */
+  readonly underlay?: 4 | 6;
   readonly say?: (text: string) => void;
 }
 
@@ -68,6 +70,7 @@ export class Cluster implements AsyncDisposable {
         Chassis.start({
           ...{ name, number: index + 1, fabric, labDir: dir },
           ...{ central: central.southbound, pkiDir: central.pkiDir },
+          underlay: options.underlay ?? 4,
         }),
       ),
     );

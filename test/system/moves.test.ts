@@ -72,7 +72,6 @@ const INTENT = [
 
 let cluster: Cluster;
 let hosts: Hosts;
-const more: Guest[] = [];
 
 beforeAll(async () => {
   cluster = await Cluster.start({ prefix: "wfmove", chassis: [A, B, C] });
@@ -86,7 +85,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await hosts?.stop();
-  for (const guest of more) await guest.stop();
   await cluster?.stop();
 });
 
@@ -110,7 +108,6 @@ async function plugAgain(id: string, name: string, chassis: string): Promise<Hos
     ...{ hostNetns: cluster.one(chassis).netns, mac: port.spec.mac, mtuBytes: 1400 },
     addresses: (port.spec.fixedIps ?? []).map(({ ip }) => `${ip}/${ip.includes(":") ? 64 : 24}`),
   });
-  more.push(guest);
   cluster.guests.set(name, guest);
   const host = await hosts.add(name, guest.netns, port);
   await cluster.one(chassis).plug(guest.hostInterface, id);
