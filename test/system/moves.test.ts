@@ -291,9 +291,19 @@ test("a port that is plugged on two chassis belongs to the first; the other plug
   const { ip } = hosts.get("twice");
   closedNow = [...closedNow, "twice-too"];
   await plugAgain("twice", "twice-too", B);
-  const why = /"port":"twice","chassis":"chassis-b","reason":"chassis-a has the port/;
-  const said = async () => readFile(cluster.central.log, "utf8");
-  await until("central to say why", async () => why.test(await said()));
+  await until("weft and the losing agent to say why", async () => {
+    type Listed = {
+      metadata: { id: string };
+      status: { failed?: { key: string; reason: string }[] };
+    };
+    const chassis = await cluster.central.json<readonly Listed[]>("list", "chassis");
+    const loser = chassis.find(({ metadata }) => metadata.id === B);
+    const told = loser?.status.failed?.some(
+      ({ key, reason }) => key === "port/twice" && reason.includes("chassis-a has the port"),
+    );
+    const log = await readFile(cluster.one(B).agentLog, "utf8");
+    return told === true && /"portId":"twice","reason":"chassis-a has the port/.test(log);
+  });
   for (const client of ["life-a", "client"]) expect(await whoAnswers(client, ip)).toBe("twice");
   await expectClosed("twice-too", "calm-b", "life-a");
   expect((await portOf("twice")).status).toMatchObject({ state: "UP", chassis: A });

@@ -107,6 +107,13 @@ export class Agent implements AsyncDisposable {
           driftRepaired: this.#driftRepaired,
           flows: this.#flows,
         }),
+        refused: (refusals) => {
+          for (const { portId, reason } of refusals) {
+            this.#ports.setRefusal(portId, reason);
+            this.#logger.warn({ portId, reason }, "port refused: it stays closed both ways");
+          }
+          this.#report();
+        },
         query: (query) => this.#answer(query),
         disconnected: () => {
           this.#welcome = null;

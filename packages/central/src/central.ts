@@ -35,7 +35,7 @@ import { createDeriver } from "./derive/deriver.ts";
 import { Distributor } from "./distribute/distributor.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { Metrics } from "./metrics.ts";
-import type { DurableTableName } from "./model/rows.ts";
+import type { DurableTableName, RowChange } from "./model/rows.ts";
 import { Model, tableNames } from "./model/tables.ts";
 import { Publisher } from "./publisher.ts";
 import { registerChassis } from "./registration.ts";
@@ -85,7 +85,16 @@ export class Central implements AsyncDisposable {
     const model = modelOf(loaded);
     const metrics = resources.use(new Metrics());
 
-    // South: derivation first, so that it begins with everything there is.
+    // South: the derivation begins with everything there is, the checkpoint's volatile rows included.
+    let publishVolatile = (changes: readonly RowChange[]): void => model.apply(changes);
+    const bindings = new Bindings({
+      rows: model,
+      isFixedIp: (network, ip) => deriver.isFixedIp(network, ip),
+      clock,
+      publish: (changes) => publishVolatile(changes),
+      config: { leaseMs: config.chassis.leaseMs, staleAfterMs: config.chassis.staleAfterMs },
+    });
+    bindings.load(loaded.bindings);
     const deriver = createDeriver({ rows: model });
     logger.info({ revision: String(model.revision), ...deriver.counts }, "derived");
     const epoch = randomBytes(8).readBigUInt64BE() >> 1n;
@@ -99,14 +108,8 @@ export class Central implements AsyncDisposable {
       },
       published: (batch) => bindings.modelChanged(batch),
     });
+    publishVolatile = (changes) => publisher.publishVolatile(changes);
     const whole = (): Promise<void> => publisher.whole();
-    const bindings = new Bindings({
-      rows: model,
-      isFixedIp: (network, ip) => deriver.isFixedIp(network, ip),
-      clock,
-      publish: (changes) => publisher.publishVolatile(changes),
-      config: { leaseMs: config.chassis.leaseMs, staleAfterMs: config.chassis.staleAfterMs },
-    });
     const distributor = new Distributor({
       deriver,
       bindings,
@@ -163,7 +166,6 @@ export class Central implements AsyncDisposable {
         random: randomBytes,
       },
     });
-    bindings.load(loaded.bindings);
     bindings.start();
     resources.use(
       new Housekeeping({

@@ -24,6 +24,8 @@ export interface PortEntry {
   readonly vif: Vif | null;
   /** Generation of the binding as last told, or as kept in the checkpoint; 0 = a new claim. */
   readonly generation: bigint;
+  /** Why central says that the port is not this chassis'; empty = it did not. */
+  readonly refusal: string;
   /** Ticket of the engine that must complete before the port counts as programmed; null = none is due. */
   readonly awaits: bigint | null;
   readonly reported: PortReport | null;
@@ -58,11 +60,16 @@ export class PortTable {
     const ids = this.#idsOfNetwork.get(local.networkKey);
     if (ids === undefined) this.#idsOfNetwork.set(local.networkKey, new Set([local.portId]));
     else ids.add(local.portId);
-    this.#put(local.portId, { key, local, generation: local.generation });
+    this.#put(local.portId, { key, local, generation: local.generation, refusal: "" });
+  }
+
+  /** Central refused the report of a port. Forgotten when its interface or its instruction changes. */
+  setRefusal(portId: string, refusal: string): void {
+    if (this.#ports.has(portId)) this.#put(portId, { refusal });
   }
 
   setVif(portId: string, vif: Vif | null): void {
-    this.#put(portId, { vif });
+    this.#put(portId, { vif, refusal: "" });
   }
 
   /** A port that the checkpoint says this chassis held: its first report names the generation. */
@@ -131,7 +138,11 @@ export class PortTable {
     if (vif === null) return [PortState.DOWN, "no interface with this iface-id on the chassis"];
     if (vif.error !== "") return [PortState.DOWN, `interface ${vif.name}: ${vif.error}`];
     if (vif.ofport === 0) return [PortState.DOWN, `interface ${vif.name} has no ofport yet`];
-    if (local === null) return [PortState.PLUGGED, "waiting for central to place the port here"];
+    if (local === null) {
+      const refusal =
+        entry.refusal === "" ? "waiting for central to place the port here" : entry.refusal;
+      return [PortState.PLUGGED, refusal];
+    }
     const failure = this.#failureOf(entry);
     if (failure !== undefined) return [PortState.PLUGGED, failure];
     if (entry.awaits !== null) return [PortState.PLUGGED, "flows are being installed"];
@@ -155,6 +166,7 @@ export class PortTable {
       local: null,
       vif: null,
       generation: 0n,
+      refusal: "",
       awaits: null,
       reported: null,
     };

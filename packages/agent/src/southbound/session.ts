@@ -11,6 +11,7 @@ import {
   type Heartbeat,
   type Hello,
   type KeyHash,
+  type PortRefusal,
   type Query,
   type QueryReply,
   SouthboundServiceClient,
@@ -48,6 +49,8 @@ export interface SessionCallbacks {
   frame(frame: Frame): void;
   scopeKeys(scope: string): readonly KeyHash[];
   heartbeat(): Heartbeat;
+  /** Ports that this chassis reported and does not own. */
+  refused(refusals: readonly PortRefusal[]): void;
   query(query: Query): Promise<QueryReply>;
   /** The stream ended; why. */
   disconnected(reason: string): void;
@@ -165,6 +168,8 @@ export class Session implements AsyncDisposable {
       case "query":
         void this.#answer(received.value);
         return;
+      case "portRefusals":
+        return this.#options.callbacks.refused(received.value.refusals);
       case "refusal":
         if (this.#stream !== null) this.#lost(this.#stream, `refused: ${received.value.reason}`);
         return;

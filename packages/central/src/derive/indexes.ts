@@ -2,7 +2,7 @@
 // A member names its row, so that no two rows give the same pair.
 
 import { chassisBlock } from "@weft/shared/net/vni.ts";
-import { innerMtuBytes } from "./mtu.ts";
+import { innerMtuBytes } from "@weft/shared/net/mtu.ts";
 import type { Index, IndexName } from "./spec.ts";
 
 /** Chassis keys have at most five digits: padded, text order is number order. */

@@ -31,7 +31,7 @@ import {
   defaultDistributorConfig,
 } from "./options.ts";
 import type { Stem } from "./outbox.ts";
-import { newPeer, noteAck, type Peer, statusOf } from "./peers.ts";
+import { newPeer, noteAck, noteRefused, type Peer, statusOf } from "./peers.ts";
 import { Queries } from "./queries.ts";
 import { type Realization, RealizedLog } from "./realized.ts";
 import { type Received, Session, type Wire } from "./session.ts";
@@ -308,7 +308,13 @@ export class Distributor {
         return this.#acked(peer, session, message.value);
       case "portReports": {
         const { reports, complete } = message.value;
-        this.#logRefused(bindings.report(chassis, reports.map(toReport), complete));
+        const refused = bindings.report(chassis, reports.map(toReport), complete);
+        this.#refusePorts(
+          peer,
+          session,
+          reports.map(({ portId }) => portId),
+          refused,
+        );
         if (complete) session.reported();
         return undefined;
       }
@@ -486,6 +492,18 @@ export class Distributor {
       realizedRevision: peer?.outbox.realizedRevision(this.#realized.derived) ?? 0n,
       failed: peer?.failed ?? [],
     };
+  }
+
+  /** What is refused is remembered until the port is reported again, and said to the agent. */
+  #refusePorts(
+    peer: Peer,
+    session: Session,
+    reported: readonly string[],
+    refused: readonly Refused[],
+  ): void {
+    noteRefused(peer, reported, refused);
+    session.refusePorts(refused.map(({ port, reason }) => ({ portId: port, reason })));
+    this.#logRefused(refused);
   }
 
   #logRefused(refused: readonly Refused[]): void {

@@ -2,6 +2,7 @@
 // and what is read off it. Owned by distributor.ts.
 
 import type { Ack } from "@weft/shared/gen/weft/v1/southbound.ts";
+import type { Refused } from "../bindings/placement.ts";
 import type { ChassisStatus } from "./options.ts";
 import { Outbox, type OutboxReader } from "./outbox.ts";
 import type { Failure } from "./realized.ts";
@@ -14,6 +15,8 @@ export interface Peer {
   agentWaitsFor: string;
   failed: readonly Failure[];
   failedTotal: number;
+  /** Ports that it reported last and does not own: port id -> why. At most MAX_FAILED. */
+  readonly refused: Map<string, string>;
   driftRepaired: bigint;
   flows: number;
   agentVersion: string;
@@ -31,6 +34,7 @@ export function newPeer(chassis: string, reader: OutboxReader): Peer {
     agentWaitsFor: "",
     failed: [],
     failedTotal: 0,
+    refused: new Map(),
     driftRepaired: 0n,
     flows: 0,
     agentVersion: "",
@@ -48,8 +52,24 @@ export function noteAck(peer: Peer, ack: Ack): void {
   });
 }
 
+/** What is refused is remembered until the port is reported again. */
+export function noteRefused(
+  peer: Peer,
+  reported: readonly string[],
+  refused: readonly Refused[],
+): void {
+  for (const port of reported) peer.refused.delete(port);
+  for (const { port, reason } of refused) {
+    if (peer.refused.size < MAX_FAILED) peer.refused.set(port, reason);
+  }
+}
+
 /** `derived`: highest revision derived. Of a chassis that was not connected in this epoch everything is 0 and empty. */
 export function statusOf(peer: Peer | undefined, derived: bigint): ChassisStatus {
+  const refused = [...(peer?.refused ?? [])].map(([port, reason]) => ({
+    key: `port/${port}`,
+    reason,
+  }));
   return {
     connected: peer?.session !== undefined,
     realizedRevision: peer?.outbox.realizedRevision(derived) ?? 0n,
@@ -59,8 +79,8 @@ export function statusOf(peer: Peer | undefined, derived: bigint): ChassisStatus
     pending: peer?.outbox.pending ?? 0,
     driftRepaired: peer?.driftRepaired ?? 0n,
     flows: peer?.flows ?? 0,
-    failed: peer?.failed ?? [],
-    failedTotal: peer?.failedTotal ?? 0,
+    failed: [...(peer?.failed ?? []), ...refused],
+    failedTotal: (peer?.failedTotal ?? 0) + refused.length,
     agentVersion: peer?.agentVersion ?? "",
     lastSeenMs: peer?.session?.heardMs ?? peer?.lastSeenMs ?? 0,
     waitingFor: peer?.session?.waitingFor || peer?.agentWaitsFor || "",

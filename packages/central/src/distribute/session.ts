@@ -11,6 +11,7 @@ import {
   type CentralMessage,
   type Hello,
   type KeyHash,
+  type PortRefusal,
   Resume,
 } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { CentralMessage as Messages } from "@weft/shared/gen/weft/v1/southbound.ts";
@@ -71,6 +72,9 @@ export interface Greeted {
   readonly foreign: boolean;
   readonly welcome: { storeId: string; epoch: bigint; leaseMs: number };
 }
+
+/** Keeps a message far below 1 MiB: an id has at most 63 bytes, a reason a few hundred. */
+const REFUSALS_PER_MESSAGE = 512;
 
 /** Keys that an agent may name in one resync. */
 const MAX_KEYS = 200_000;
@@ -196,6 +200,15 @@ export class Session {
 
   query(id: bigint, text: string): void {
     this.#send({ $case: "query", value: { id, text } });
+  }
+
+  /** Tells the agent which of the ports it reported it does not own, and why. */
+  refusePorts(refusals: readonly PortRefusal[]): void {
+    if (this.#state === "closed") return;
+    for (let first = 0; first < refusals.length; first += REFUSALS_PER_MESSAGE) {
+      const part = refusals.slice(first, first + REFUSALS_PER_MESSAGE);
+      this.#send({ $case: "portRefusals", value: { refusals: part } });
+    }
   }
 
   /** Says why, then ends. */

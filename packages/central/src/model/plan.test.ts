@@ -157,6 +157,11 @@ describe("a set is refused for", () => {
       ["OUT_OF_BOUNDS network.spec.mtu_bytes"],
     ],
     [
+      "an MTU that a chassis does not carry",
+      [network("x", {}, { mtuBytes: 1535 })],
+      ["OUT_OF_BOUNDS network.spec.mtu_bytes"],
+    ],
+    [
       "a large MTU",
       [network("x", {}, { mtuBytes: 65_001 })],
       ["OUT_OF_BOUNDS network.spec.mtu_bytes"],

@@ -333,7 +333,10 @@ class Planning {
       return;
     }
     this.#checkName(item, after);
-    if (item.table === "network") checkNetworkInPlace(tables, after as Rows["network"], problems);
+    if (item.table === "network") {
+      const old = before as Rows["network"] | undefined;
+      checkNetworkInPlace(tables, after as Rows["network"], old, problems);
+    }
     if (item.table === "port") checkPortInPlace(tables, after as PortRow, problems);
     if (item.table === "subnet") {
       checkSubnetInPlace(tables, after as Rows["subnet"], problems);

@@ -2,6 +2,7 @@
 
 import { EncapType } from "@weft/shared/gen/weft/v1/types.ts";
 import { isId } from "@weft/shared/ids.ts";
+import { innerMtuBytes } from "@weft/shared/net/mtu.ts";
 import { maxMtuBytes, maxVlan, minMtuBytes } from "@weft/shared/net/vni.ts";
 import { segmentGroup } from "./indexes.ts";
 import type { NetworkSpecIntent } from "./intents.ts";
@@ -131,12 +132,38 @@ function checkMtu(mtuBytes: number, problems: ObjectProblems): void {
   }
 }
 
-/** What can only be judged once all rows of the set are in place. */
+/** The MTU asked for must fit into the underlay of every chassis known now that has an endpoint of the encap and told its MTU. */
+function checkMtuFits(tables: Tables, row: NetworkRow, problems: ObjectProblems): void {
+  if (row.mtuBytes === 0 || row.encap === null) return;
+  let least: { chassis: string; underlay: number; inner: number } | undefined;
+  for (const { name: chassis, encaps } of tables.values("chassis")) {
+    const encap = encaps.find(({ type }) => type === row.encap);
+    const inner = encap === undefined ? undefined : innerMtuBytes(encap);
+    if (encap === undefined || inner === undefined) continue;
+    if (least === undefined || inner < least.inner) {
+      least = { chassis, underlay: encap.underlayMtuBytes, inner };
+    }
+  }
+  if (least === undefined || row.mtuBytes <= least.inner) return;
+  const { chassis, underlay, inner } = least;
+  const over = `${encapNames[row.encap] ?? "this encap"} over chassis ${chassis} (underlay MTU ${underlay})`;
+  const wayOut = `give at most ${inner}, or 0 to have it computed`;
+  problems.add(
+    "OUT_OF_BOUNDS",
+    "spec.mtu_bytes",
+    `${row.mtuBytes} does not fit ${over}: ${wayOut}`,
+  );
+}
+
+/** What can only be judged once all rows of the set are in place; `before` undefined = a new network. */
 export function checkNetworkInPlace(
   tables: Tables,
   row: NetworkRow,
+  before: NetworkRow | undefined,
   problems: ObjectProblems,
 ): void {
+  // What fitted when it was asked for is not refused later, because a chassis came that carries less: its own ports say so.
+  if (row.mtuBytes !== before?.mtuBytes) checkMtuFits(tables, row, problems);
   if (row.physicalNetwork === null) return;
   for (const id of tables.members("networkSegment", segmentGroup(row.physicalNetwork, row.vlan))) {
     const other = tables.get("network", id);

@@ -1,7 +1,7 @@
 // network-mtu: the MTU of a network, given or computed. Intermediate, so that a port reads a number and not the whole network.
 
 import { equalValues } from "../encode.ts";
-import { DEFAULT_UNDERLAY_MTU_BYTES, overheadBytes } from "../mtu.ts";
+import { DEFAULT_UNDERLAY_MTU_BYTES, overheadBytes } from "@weft/shared/net/mtu.ts";
 import type { DerivedTable } from "../spec.ts";
 
 export const networkMtu: DerivedTable<"network-mtu"> = {

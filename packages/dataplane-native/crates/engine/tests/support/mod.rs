@@ -31,12 +31,23 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 /// ovsdb-server and ovs-vswitchd with dummy devices and one bridge, `br-int`, in a folder of their own.
 pub struct Ovs {
     pub dir: PathBuf,
+    /// ovs-vswitchd is in a network namespace of its own, with the datapath that is used without dummies.
+    isolated: bool,
     database: Child,
     switch: Option<Child>,
 }
 
 impl Ovs {
     pub fn start() -> Self {
+        Self::start_in(false)
+    }
+
+    /// Needs root.
+    pub fn isolated() -> Self {
+        Self::start_in(true)
+    }
+
+    fn start_in(isolated: bool) -> Self {
         let dir = std::env::temp_dir().join(format!("weft-engine-{:08x}", fastrand::u32(..)));
         std::fs::create_dir_all(&dir).expect("a scratch folder");
         let conf = dir.join("conf.db");
@@ -55,6 +66,7 @@ impl Ovs {
             .expect("ovsdb-server: install openvswitch-switch");
         let mut ovs = Self {
             dir,
+            isolated,
             database,
             switch: None,
         };
@@ -70,16 +82,45 @@ impl Ovs {
     pub fn add_bridge(&self) {
         let protocols = "protocols=OpenFlow10,OpenFlow13,OpenFlow14,OpenFlow15";
         let bridge = ["add-br", "br-int", "--", "set", "bridge", "br-int"];
-        let settings = ["datapath_type=dummy", "fail_mode=secure", protocols];
+        let settings = [self.datapath(), "fail_mode=secure", protocols];
         self.vsctl(&[&bridge[..], &settings[..]].concat());
+    }
+
+    /// For a bridge of this switch.
+    pub fn datapath(&self) -> &'static str {
+        if self.isolated {
+            "datapath_type=netdev"
+        } else {
+            "datapath_type=dummy"
+        }
+    }
+
+    /// Runs ip(8) where an isolated switch is.
+    pub fn ip(&self, args: &[&str]) {
+        let switch = self.switch.as_ref().expect("it runs").id().to_string();
+        let nsenter = ["--target", &switch, "--net", "ip"];
+        run(Command::new("nsenter").args(nsenter).args(args));
+    }
+
+    /// Asks ovs-vswitchd by its control socket.
+    pub fn appctl(&self, args: &[&str]) -> String {
+        let control = format!("--target={}", self.dir.join("vs.ctl").display());
+        run(Command::new("ovs-appctl").arg(control).args(args))
     }
 
     pub fn start_switch(&mut self) {
         let log = std::fs::File::create(self.dir.join("vswitchd.err")).expect("a log file");
-        let child = Command::new("ovs-vswitchd")
+        // unshare(1) becomes the program that it starts.
+        let (program, first, dummies) = if self.isolated {
+            ("unshare", &["--net", "ovs-vswitchd"][..], "--enable-dummy")
+        } else {
+            ("ovs-vswitchd", &[][..], "--enable-dummy=system")
+        };
+        let child = Command::new(program)
+            .args(first)
             .arg(format!("unix:{}", self.dir.join("db.sock").display()))
             .arg(format!("--unixctl={}", self.dir.join("vs.ctl").display()))
-            .args(["--enable-dummy=system", "--disable-system"])
+            .args([dummies, "--disable-system"])
             .env("OVS_RUNDIR", &self.dir)
             .env("OVS_DBDIR", &self.dir)
             .stderr(log)

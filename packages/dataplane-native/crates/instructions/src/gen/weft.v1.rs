@@ -126,7 +126,7 @@ pub mod agent_message {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CentralMessage {
-    #[prost(oneof = "central_message::Message", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "central_message::Message", tags = "1, 2, 3, 4, 5, 6")]
     pub message: ::core::option::Option<central_message::Message>,
 }
 /// Nested message and enum types in `CentralMessage`.
@@ -144,7 +144,23 @@ pub mod central_message {
         /// Sent once before the stream ends.
         #[prost(message, tag = "5")]
         Refusal(super::Refusal),
+        #[prost(message, tag = "6")]
+        PortRefusals(super::PortRefusals),
     }
+}
+/// PortRefusals answers reports of ports that this chassis does not own: it keeps them closed both ways and says why.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PortRefusals {
+    #[prost(message, repeated, tag = "1")]
+    pub refusals: ::prost::alloc::vec::Vec<PortRefusal>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PortRefusal {
+    #[prost(string, tag = "1")]
+    pub port_id: ::prost::alloc::string::String,
+    /// Names who owns the port, or what is wrong, and the way out.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
 }
 /// Hello is the agent's first message.
 #[derive(Clone, PartialEq, ::prost::Message)]

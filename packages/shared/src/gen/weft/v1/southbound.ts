@@ -119,7 +119,19 @@ export interface CentralMessage {
     | //
     /** Sent once before the stream ends. */
     { $case: "refusal"; value: Refusal }
+    | { $case: "portRefusals"; value: PortRefusals }
     | undefined;
+}
+
+/** PortRefusals answers reports of ports that this chassis does not own: it keeps them closed both ways and says why. */
+export interface PortRefusals {
+  refusals: PortRefusal[];
+}
+
+export interface PortRefusal {
+  portId: string;
+  /** Names who owns the port, or what is wrong, and the way out. */
+  reason: string;
 }
 
 /** Hello is the agent's first message. */
@@ -673,6 +685,9 @@ export const CentralMessage: MessageFns<CentralMessage> = {
       case "refusal":
         Refusal.encode(message.message.value, writer.uint32(42).fork()).join();
         break;
+      case "portRefusals":
+        PortRefusals.encode(message.message.value, writer.uint32(50).fork()).join();
+        break;
     }
     return writer;
   },
@@ -730,6 +745,14 @@ export const CentralMessage: MessageFns<CentralMessage> = {
             message.message = { $case: "refusal", value: Refusal.decode(reader, reader.uint32()) };
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.message = { $case: "portRefusals", value: PortRefusals.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -756,6 +779,10 @@ export const CentralMessage: MessageFns<CentralMessage> = {
         ? { $case: "query", value: Query.fromJSON(object.query) }
         : isSet(object.refusal)
         ? { $case: "refusal", value: Refusal.fromJSON(object.refusal) }
+        : isSet(object.portRefusals)
+        ? { $case: "portRefusals", value: PortRefusals.fromJSON(object.portRefusals) }
+        : isSet(object.port_refusals)
+        ? { $case: "portRefusals", value: PortRefusals.fromJSON(object.port_refusals) }
         : undefined,
     };
   },
@@ -772,6 +799,8 @@ export const CentralMessage: MessageFns<CentralMessage> = {
       obj.query = Query.toJSON(message.message.value);
     } else if (message.message?.$case === "refusal") {
       obj.refusal = Refusal.toJSON(message.message.value);
+    } else if (message.message?.$case === "portRefusals") {
+      obj.portRefusals = PortRefusals.toJSON(message.message.value);
     }
     return obj;
   },
@@ -812,7 +841,173 @@ export const CentralMessage: MessageFns<CentralMessage> = {
         }
         break;
       }
+      case "portRefusals": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "portRefusals", value: PortRefusals.fromPartial(object.message.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBasePortRefusals(): PortRefusals {
+  return { refusals: [] };
+}
+
+export const PortRefusals: MessageFns<PortRefusals> = {
+  encode(message: PortRefusals, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.refusals) {
+      PortRefusal.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PortRefusals {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePortRefusals();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.refusals.push(PortRefusal.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PortRefusals {
+    return {
+      refusals: globalThis.Array.isArray(object?.refusals)
+        ? object.refusals.map((e: any) => PortRefusal.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: PortRefusals): unknown {
+    const obj: any = {};
+    if (message.refusals?.length) {
+      obj.refusals = message.refusals.map((e) => PortRefusal.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PortRefusals>, I>>(base?: I): PortRefusals {
+    return PortRefusals.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PortRefusals>, I>>(object: I): PortRefusals {
+    const message = createBasePortRefusals();
+    message.refusals = object.refusals?.map((e) => PortRefusal.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePortRefusal(): PortRefusal {
+  return { portId: "", reason: "" };
+}
+
+export const PortRefusal: MessageFns<PortRefusal> = {
+  encode(message: PortRefusal, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.portId !== "") {
+      writer.uint32(10).string(message.portId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PortRefusal {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePortRefusal();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.portId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PortRefusal {
+    return {
+      portId: isSet(object.portId)
+        ? globalThis.String(object.portId)
+        : isSet(object.port_id)
+        ? globalThis.String(object.port_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: PortRefusal): unknown {
+    const obj: any = {};
+    if (message.portId !== "") {
+      obj.portId = message.portId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PortRefusal>, I>>(base?: I): PortRefusal {
+    return PortRefusal.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PortRefusal>, I>>(object: I): PortRefusal {
+    const message = createBasePortRefusal();
+    message.portId = object.portId ?? "";
+    message.reason = object.reason ?? "";
     return message;
   },
 };

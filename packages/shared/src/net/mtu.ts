@@ -1,7 +1,8 @@
-// What tunnels cost: the largest inner packet for an underlay MTU. Pure numbers, from ARCHITECTURE.md, "MTU".
+// What tunnels cost: the largest inner packet for an underlay MTU. Pure numbers, from ARCHITECTURE.md, "MTU". Central derives the
+// MTU of networks from it, agents judge their own underlay by it.
 
-import { EncapType } from "@weft/shared/gen/weft/v1/types.ts";
-import { ipFamily } from "@weft/shared/net/ip.ts";
+import { EncapType } from "../gen/weft/v1/types.ts";
+import { ipFamily } from "./ip.ts";
 
 /** MTU of an underlay that no chassis reported, and of a provider network, in bytes. */
 export const DEFAULT_UNDERLAY_MTU_BYTES = 1500;

@@ -1,0 +1,99 @@
+// Instructions as text, a line each: the key, then name=value with addresses as people write them; what is empty, off or 0 is left
+// out. The same words as the compiler's golden cases (packages/dataplane-native/crates/compiler/tests). Test support.
+
+import {
+  InstructionBody,
+  type AddressPair,
+  type LocalPort,
+  type NetworkConfig,
+} from "@weft/shared/gen/weft/v1/southbound.ts";
+import { EncapType } from "@weft/shared/gen/weft/v1/types.ts";
+import { bytesToIp } from "@weft/shared/net/ip.ts";
+import { bytesToMac } from "@weft/shared/net/mac.ts";
+
+type Words = Readonly<Record<string, string | number | bigint | readonly string[]>>;
+
+/** One instruction; throws for a body that has no kind. */
+export function renderInstruction(key: string, bytes: Buffer): string {
+  const words = Object.entries(wordsOf(InstructionBody.decode(bytes).body))
+    .map(([name, value]) => [name, Array.isArray(value) ? value.join(",") : String(value)])
+    .filter(([, value]) => value !== "" && value !== "0")
+    .map(([name, value]) => ` ${name}=${value}`);
+  return `${key}${words.join("")}`;
+}
+
+function wordsOf(body: InstructionBody["body"]): Words {
+  switch (body?.$case) {
+    case "chassisConfig":
+      return { key: body.value.chassisKey };
+    case "fencedPeer":
+      return { vteps: body.value.vtepIps.map(bytesToIp) };
+    case "network":
+      return wordsOfNetwork(body.value);
+    case "localPort":
+      return wordsOfPort(body.value);
+    case "location": {
+      const { mac, ips, chassisKey, vtepIp, portSecurity } = body.value;
+      const where = { chassis: chassisKey, vtep: bytesToIp(vtepIp) };
+      return {
+        mac: bytesToMac(mac),
+        ips: ips.map(bytesToIp),
+        ...where,
+        security: portSecurity ? "" : "off",
+      };
+    }
+    case "floodPeer": {
+      const { vtepIp, block, relay, unknownUnicast } = body.value;
+      return { vtep: bytesToIp(vtepIp), block, relay: on(relay), unknown: on(unknownUnicast) };
+    }
+    case "addressOwner": {
+      const { ip, mac, portKey, chassisKey, vtepIp } = body.value;
+      const where = { chassis: chassisKey, vtep: bytesToIp(vtepIp) };
+      return { ip: bytesToIp(ip), mac: bytesToMac(mac), port: portKey, ...where };
+    }
+    default:
+      throw new Error(`central derives no ${body?.$case ?? "instruction without a body"}`);
+  }
+}
+
+function wordsOfNetwork(network: NetworkConfig): Words {
+  return {
+    id: network.networkId,
+    encap: ENCAPS[network.encap] ?? "",
+    physical: network.physicalNetwork,
+    vlan: network.vlan,
+    mtu: network.mtuBytes,
+    gateways: network.gatewayIps.map(bytesToIp),
+    gateway_mac: network.gatewayMac.length === 0 ? "" : bytesToMac(network.gatewayMac),
+    relayed: on(network.relayed),
+    unknown: on(network.unknownUnicast),
+  };
+}
+
+function wordsOfPort(port: LocalPort): Words {
+  return {
+    id: port.portId,
+    network: port.networkKey,
+    mac: bytesToMac(port.mac),
+    ips: port.ips.map(bytesToIp),
+    pairs: port.allowedPairs.map(renderPair),
+    up: port.adminUp ? "" : "off",
+    security: port.portSecurity ? "" : "off",
+    generation: port.generation,
+    mtu: port.mtuBytes,
+  };
+}
+
+function renderPair({ ip, prefixLen, mac }: AddressPair): string {
+  const prefix = prefixLen === ip.length * 8 ? "" : `/${prefixLen}`;
+  return `${bytesToIp(ip)}${prefix}${mac === undefined ? "" : `@${bytesToMac(mac)}`}`;
+}
+
+const ENCAPS: Readonly<Record<number, string>> = {
+  [EncapType.GENEVE]: "geneve",
+  [EncapType.VXLAN]: "vxlan",
+  [EncapType.GRE]: "gre",
+  [EncapType.STT]: "stt",
+};
+
+const on = (value: boolean): string => (value ? "on" : "");
