@@ -134,7 +134,8 @@ function checkMtu(mtuBytes: number, problems: ObjectProblems): void {
 
 /** The MTU asked for must fit into the underlay of every chassis known now that has an endpoint of the encap and told its MTU. */
 function checkMtuFits(tables: Tables, row: NetworkRow, problems: ObjectProblems): void {
-  if (row.mtuBytes === 0 || row.encap === null) return;
+  // Above the bounds is a problem of its own.
+  if (row.mtuBytes === 0 || row.mtuBytes > maxMtuBytes || row.encap === null) return;
   let least: { chassis: string; underlay: number; inner: number } | undefined;
   for (const { name: chassis, encaps } of tables.values("chassis")) {
     const encap = encaps.find(({ type }) => type === row.encap);
@@ -148,11 +149,8 @@ function checkMtuFits(tables: Tables, row: NetworkRow, problems: ObjectProblems)
   const { chassis, underlay, inner } = least;
   const over = `${encapNames[row.encap] ?? "this encap"} over chassis ${chassis} (underlay MTU ${underlay})`;
   const wayOut = `give at most ${inner}, or 0 to have it computed`;
-  problems.add(
-    "OUT_OF_BOUNDS",
-    "spec.mtu_bytes",
-    `${row.mtuBytes} does not fit ${over}: ${wayOut}`,
-  );
+  const text = `${row.mtuBytes} does not fit ${over}: ${wayOut}`;
+  problems.add("OUT_OF_BOUNDS", "spec.mtu_bytes", text);
 }
 
 /** What can only be judged once all rows of the set are in place; `before` undefined = a new network. */
