@@ -16,6 +16,7 @@ import { unusableAddress } from "./addresses.ts";
 import { addressGroup } from "./indexes.ts";
 import type { PortSpecIntent } from "./intents.ts";
 import { maxAddressPairsPerPort, maxDeviceBytes, maxFixedIpsPerPort } from "./limits.ts";
+import { completeNetworkRef } from "./network-ref.ts";
 import type { ObjectProblems } from "./problems.ts";
 import { describeObject, resolve } from "./references.ts";
 import type { PortRow, RowMeta, SubnetRow } from "./rows.ts";
@@ -50,7 +51,7 @@ export function completePort(
     problems.add("MISSING_FIELD", "spec", "a new port needs spec.network");
     return undefined;
   }
-  const network = completeNetworkRef(tables, meta, spec, before, problems);
+  const network = completeNetworkRef({ tables, meta, spec, before, problems, what: "port" });
   if (network === undefined) return undefined;
   const slots = completeSlots(tables, { network, project: meta.project, spec, before, problems });
   const row: PortRow = {
@@ -71,39 +72,6 @@ export function completePort(
 
 export function knownAddresses(slots: readonly AddressSlot[]): { subnet: string; ip: string }[] {
   return slots.flatMap(({ subnet, ip }) => (ip === null ? [] : [{ subnet, ip }]));
-}
-
-function completeNetworkRef(
-  tables: Tables,
-  meta: RowMeta,
-  spec: PortSpecIntent,
-  before: PortRow | undefined,
-  problems: ObjectProblems,
-): string | undefined {
-  if (spec.network === "") {
-    if (before === undefined) {
-      problems.add("MISSING_FIELD", "spec.network", "a port needs its network");
-    }
-    return before?.network;
-  }
-  const network = resolve(tables, "network", spec.network, meta.project);
-  if (network === undefined) {
-    problems.add(
-      "DANGLING_REFERENCE",
-      "spec.network",
-      `no network "${clip(spec.network)}" in project ${meta.project}: create it in the same set or before`,
-    );
-    return before?.network;
-  }
-  if (before !== undefined && network.id !== before.network) {
-    problems.add(
-      "IMMUTABLE_FIELD",
-      "spec.network",
-      "a port stays in its network: delete it and create it in the other one",
-    );
-    return before.network;
-  }
-  return network.id;
 }
 
 function completeMac(text: string, field: string, problems: ObjectProblems): string | undefined {

@@ -15,8 +15,9 @@ import { formatIp, ipBits, parseIp } from "@weft/shared/net/ip.ts";
 import { unusableAddress } from "./addresses.ts";
 import type { SubnetSpecIntent } from "./intents.ts";
 import { maxRangesPerSubnet, maxReservedPerSubnet, maxSubnetsPerNetwork } from "./limits.ts";
+import { completeNetworkRef } from "./network-ref.ts";
 import type { ObjectProblems } from "./problems.ts";
-import { describeObject, resolve } from "./references.ts";
+import { describeObject } from "./references.ts";
 import type { RowMeta, SubnetRow } from "./rows.ts";
 import type { Tables } from "./tables.ts";
 import { clip } from "./validate-meta.ts";
@@ -34,7 +35,7 @@ export function completeSubnet(
     problems.add("MISSING_FIELD", "spec", "a new subnet needs spec.network and spec.cidr");
     return undefined;
   }
-  const network = completeNetworkRef(tables, meta, spec, before, problems);
+  const network = completeNetworkRef({ tables, meta, spec, before, problems, what: "subnet" });
   const cidr = completeCidr(spec, before, problems);
   if (network === undefined || cidr === undefined) return undefined;
   return {
@@ -46,38 +47,6 @@ export function completeSubnet(
     reserved: completeReserved(spec, cidr, problems),
     ipv6Allocation: completeIpv6Allocation(spec, cidr, problems),
   };
-}
-
-function completeNetworkRef(
-  tables: Tables,
-  meta: RowMeta,
-  spec: SubnetSpecIntent,
-  before: SubnetRow | undefined,
-  problems: ObjectProblems,
-): string | undefined {
-  if (spec.network === "") {
-    if (before === undefined) {
-      problems.add("MISSING_FIELD", "spec.network", "a subnet needs its network");
-    }
-    return before?.network;
-  }
-  const network = resolve(tables, "network", spec.network, meta.project);
-  if (network === undefined) {
-    problems.add(
-      "DANGLING_REFERENCE",
-      "spec.network",
-      `no network "${clip(spec.network)}" in project ${meta.project}: create it in the same set or before`,
-    );
-    return before?.network;
-  }
-  if (before !== undefined && network.id !== before.network) {
-    problems.add(
-      "IMMUTABLE_FIELD",
-      "spec.network",
-      "a subnet stays in its network: delete it and create it in the other one",
-    );
-  }
-  return network.id;
 }
 
 function completeCidr(
