@@ -11,6 +11,8 @@ import { FlowMonitor } from "./flow-monitor.ts";
 
 /** With our 12-byte option 1500 would leave 1434 of it; the workloads say 1442. */
 export const UNDERLAY_MTU_BYTES = 1600;
+/** Below that of every network of the workloads: a larger one is refused. */
+const DEVICE_MTU_BYTES = 1400;
 export const BRIDGE = "br-int";
 
 export interface Device {
@@ -77,6 +79,7 @@ export class RealSwitch implements AsyncDisposable {
           name,
           type: "internal",
           mac: device.mac,
+          mtu_request: DEVICE_MTU_BYTES,
           external_ids: ["map", [["iface-id", device.portId]]],
         },
       },

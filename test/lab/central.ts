@@ -22,6 +22,8 @@ export interface CentralOptions {
   readonly labDir: string;
   /** Names of the chassis that get a certificate. */
   readonly chassis: readonly string[];
+  /** Sections of central.yaml beside those of the lab. */
+  readonly config?: Readonly<Record<string, unknown>>;
 }
 
 export interface CliResult {
@@ -55,7 +57,7 @@ export class Central {
     await run("ip", "-n", netns, "address", "add", `${IP}/24`, "dev", "mgmt0");
     await mkdir(central.dir, { recursive: true });
     await central.#certify(options.chassis);
-    await central.#configure();
+    await central.#configure(options.config ?? {});
     await central.startProcess();
     return central;
   }
@@ -155,9 +157,10 @@ export class Central {
     }
   }
 
-  async #configure(): Promise<void> {
+  async #configure(more: Readonly<Record<string, unknown>>): Promise<void> {
     const tls = tlsFilesIn(join(this.pkiDir, "central"));
     const config = {
+      ...more,
       dataDir: this.dataDir,
       northbound: { listen: NORTHBOUND },
       southbound: { listen: SOUTHBOUND },

@@ -38,6 +38,8 @@ export interface ClusterOptions {
   readonly chassis: readonly string[];
   /** Family of the tunnel addresses; absent = 4. */
   readonly underlay?: 4 | 6;
+  /** Sections of central.yaml beside those of the lab. */
+  readonly centralConfig?: Readonly<Record<string, unknown>>;
   readonly say?: (text: string) => void;
 }
 
@@ -63,7 +65,10 @@ export class Cluster implements AsyncDisposable {
     await mkdir(dir, { recursive: true });
     say("wires and central");
     const fabric = await Fabric.start(options.prefix);
-    const central = await Central.start({ fabric, labDir: dir, chassis: options.chassis });
+    const central = await Central.start({
+      ...{ fabric, labDir: dir, chassis: options.chassis },
+      config: options.centralConfig ?? {},
+    });
     say(`chassis ${options.chassis.join(", ")}`);
     const chassis = await Promise.all(
       options.chassis.map((name, index) =>

@@ -7,9 +7,9 @@
 //                  |                  local facts +<- OVSDB facts --+       |
 //                  +---- acks, port reports, claims <-- tickets, claims <---+
 //
-// Order that matters: nothing is submitted before the checkpoint is loaded and OVSDB has shown what the host has; a sequence is
-// acked only when its ticket completed; nothing is pruned, in OVSDB or in the flow table, before this agent was in sync with
-// central once in this life and the engine has completed what it knew then.
+// Order that matters: nothing is submitted, and no port reported, before the checkpoint is loaded and OVSDB has shown what the host
+// has; a sequence is acked only when its ticket completed; nothing is pruned, in OVSDB or in the flow table, before this agent was
+// in sync with central once in this life and the engine has completed what it knew then.
 
 import type { ChannelCredentials, ClientOptions } from "@grpc/grpc-js";
 import type { Dataplane, DataplaneEvent } from "@weft/dataplane-native";
@@ -62,7 +62,7 @@ export interface AgentOptions {
 export class Agent implements AsyncDisposable {
   readonly #options: AgentOptions;
   readonly #desired = new DesiredState();
-  readonly #ports = new PortTable();
+  readonly #ports: PortTable;
   readonly #facts = new LocalFacts();
   readonly #claimGenerations = new Map<string, bigint>();
   readonly #session: Session;
@@ -84,10 +84,20 @@ export class Agent implements AsyncDisposable {
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#logger = options.logger;
+    const { chassis, encaps, mtu } = options.config;
+    this.#ports = new PortTable({
+      chassis,
+      encaps: encaps.map((encap) => ({ ...encap, type: encapTypeOf(encap.type) })),
+      enforceMtu: mtu.enforce,
+    });
     this.#dataplane = options.openDataplane((event) => this.#onDataplane(event));
     this.#feed = new EngineFeed({
       submit: (batch) => this.#dataplane.submit(batch),
-      onSubmitted: (keys, ticket) => this.#onSubmitted(keys, ticket),
+      onQueued: (keys) => this.#awaitTicket(keys, NO_TICKET_YET),
+      onSubmitted: (keys, ticket) => {
+        this.#lastTicket = ticket;
+        this.#awaitTicket(keys, ticket);
+      },
       clock: options.clock,
     });
     this.#session = new Session({
@@ -152,8 +162,10 @@ export class Agent implements AsyncDisposable {
     if (change.upserts.length + change.deletes.length > 0) {
       this.#feed.push(change.upserts, change.deletes, null);
     }
+    const isFirst = !this.#feed.isOpen;
     this.#feed.open();
-    this.#report();
+    if (isFirst) this.#reportAll();
+    else this.#report();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -223,6 +235,12 @@ export class Agent implements AsyncDisposable {
       resume === Resume.HOLD ? `weft chassis adopt ${this.#options.config.chassis}` : "";
     if (resume === Resume.CONTINUE) this.#inSync = true;
     this.#allowPruneWhenSafe();
+    this.#reportAll();
+  }
+
+  /** What a new stream is told. Not before OVSDB has shown what the host has: ports would seem to have gone. */
+  #reportAll(): void {
+    if (this.#welcome === null || !this.#feed.isOpen) return;
     const reports = this.#ports.takeAllReports();
     this.#session.send({ $case: "portReports", value: { reports, complete: true } });
   }
@@ -248,18 +266,25 @@ export class Agent implements AsyncDisposable {
     this.#report();
   }
 
-  /** Local ports among the instructions go to the port table. */
+  /** Local ports and networks among the instructions go to the port table. */
   #tellPorts(upserts: readonly Instruction[], deletes: readonly string[]): void {
-    for (const key of deletes) if (PORT_KEY.test(key)) this.#ports.setLocal(key, null);
+    for (const key of deletes) {
+      const network = NETWORK_KEY.exec(key)?.[1];
+      if (network !== undefined) this.#ports.setNetwork(Number(network), null);
+      else if (PORT_KEY.test(key)) this.#ports.setLocal(key, null);
+    }
     for (const { key, body } of upserts) {
-      if (!PORT_KEY.test(key)) continue;
+      if (!PORT_KEY.test(key) && !NETWORK_KEY.test(key)) continue;
       const decoded = InstructionBody.decode(body).body;
-      this.#ports.setLocal(key, decoded?.$case === "localPort" ? decoded.value : null);
+      if (decoded?.$case === "network") {
+        this.#ports.setNetwork(decoded.value.networkKey, decoded.value);
+      } else {
+        this.#ports.setLocal(key, decoded?.$case === "localPort" ? decoded.value : null);
+      }
     }
   }
 
-  #onSubmitted(keys: readonly string[], ticket: bigint): void {
-    this.#lastTicket = ticket;
+  #awaitTicket(keys: readonly string[], ticket: bigint): void {
     for (const key of keys) {
       const vif = vifOfKey(key);
       this.#ports.awaitTicket(vif === undefined ? this.#ports.portsOfKey(key) : [vif], ticket);
@@ -321,6 +346,7 @@ export class Agent implements AsyncDisposable {
 
   /** Sends what changed in the states of ports; nothing is lost while the stream is down, the next welcome reports all. */
   #report(): void {
+    if (!this.#feed.isOpen) return;
     const reports = this.#ports.takeChangedReports();
     if (reports.length === 0) return;
     for (const { portId, state, reason } of reports) {
@@ -345,9 +371,7 @@ export class Agent implements AsyncDisposable {
     this.#options.checkpoint.changed(() => ({
       ...(this.#desired.position ?? position),
       instructions: [...this.#desired.instructions()],
-      ports: [...this.#ports.entries()]
-        .filter(({ local, vif }) => local !== null && vif !== null)
-        .map(({ portId, generation }) => ({ portId, generation })),
+      ports: [...this.#ports.held()],
     }));
   }
 
@@ -360,7 +384,11 @@ export class Agent implements AsyncDisposable {
         const flows = await this.#dataplane.portFlows(local.portKey);
         // A cookie has 64 bits, more than a number of JSON.
         const lines = flows.map(({ text, cookie }) => ({ text, cookie: cookie.toString() }));
-        return { id: query.id, json: JSON.stringify(lines), error: "" };
+        const json = JSON.stringify(lines);
+        if (Buffer.byteLength(json) > MAX_REPLY_BYTES) {
+          return failed(query, `the ${lines.length} flows are too large for an answer`);
+        }
+        return { id: query.id, json, error: "" };
       }
       return failed(query, `unknown query "${verb}"`);
     } catch (error) {
@@ -369,10 +397,17 @@ export class Agent implements AsyncDisposable {
   }
 }
 
+/** JSON of one answer: a message may have 1 MiB. */
+const MAX_REPLY_BYTES = 1_000_000;
+
+/** Above every ticket: what waits for the engine to take it. */
+const NO_TICKET_YET = 2n ** 64n;
+
 /** Failures named in one ack. */
 const MAX_FAILED = 1000;
 
 const PORT_KEY = /^chassis\/[^/]+\/port\/\d+$/;
+const NETWORK_KEY = /^network\/(\d+)\/config$/;
 
 function failed(query: Query, error: string): QueryReply {
   return { id: query.id, json: "", error };

@@ -16,7 +16,12 @@ const ip = z.string().transform((text, context) => {
 });
 
 const encap = z.strictObject({
-  type: z.enum(["geneve", "vxlan", "gre", "stt"]),
+  type: z.enum(["geneve", "vxlan", "gre"], {
+    error: ({ input }) =>
+      input === "stt"
+        ? "stt cannot carry a network: Open vSwitch lists it but passes none of its packets; use geneve"
+        : undefined,
+  }),
   /** The VTEP address, an address of this host. */
   ip,
   /** Largest IP packet that the underlay carries; 0 = not known, central assumes 1500. */
@@ -51,6 +56,8 @@ export const agentConfigSchema = z.strictObject({
   encaps: z.array(encap).default([]),
   /** Physical network -> bridge that leads to it. The bridge is the operator's. */
   providerBridges: z.record(z.string(), z.string()).default({}),
+  /** A guest whose interface has a larger MTU than its network stays PLUGGED; false = it comes UP with a warning. */
+  mtu: z.strictObject({ enforce: z.boolean().default(true) }).prefault({}),
   metrics: z.strictObject({ listen: z.string().default("") }).prefault({}),
   log: z
     .strictObject({
@@ -66,7 +73,6 @@ const ENCAP_TYPES = {
   geneve: EncapType.GENEVE,
   vxlan: EncapType.VXLAN,
   gre: EncapType.GRE,
-  stt: EncapType.STT,
 } as const;
 
 export function encapTypeOf(name: keyof typeof ENCAP_TYPES): EncapType {

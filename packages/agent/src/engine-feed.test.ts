@@ -22,6 +22,7 @@ function setUp() {
       engine.ticket += 1n;
       return engine.ticket;
     },
+    onQueued: () => {},
     onSubmitted: (keys, ticket) => tickets.push([keys, ticket]),
     clock,
   });
@@ -59,6 +60,7 @@ test("nothing goes in before the feed is open, then all of it at once", () => {
   const taken: number[] = [];
   const feed = new EngineFeed({
     submit: (bytes) => BigInt(taken.push(EngineBatch.decode(bytes).upserts.length)),
+    onQueued: () => {},
     onSubmitted: () => {},
     clock: new FakeClock(),
   });

@@ -18,6 +18,8 @@ interface Marker {
 export interface EngineFeedOptions {
   /** A ticket, or 0n = busy, nothing taken. */
   readonly submit: (batch: Buffer) => bigint;
+  /** These keys changed; they are in the switch at the earliest when the ticket that onSubmitted() names completes. */
+  readonly onQueued: (keys: readonly string[]) => void;
   /** The batch with these keys went in under this ticket. */
   readonly onSubmitted: (keys: readonly string[], ticket: bigint) => void;
   readonly clock: Clock;
@@ -25,6 +27,7 @@ export interface EngineFeedOptions {
 
 export class EngineFeed {
   readonly #submit: EngineFeedOptions["submit"];
+  readonly #onQueued: EngineFeedOptions["onQueued"];
   readonly #onSubmitted: EngineFeedOptions["onSubmitted"];
   readonly #clock: Clock;
   /** key -> body, or null = delete. */
@@ -36,6 +39,7 @@ export class EngineFeed {
 
   constructor(options: EngineFeedOptions) {
     this.#submit = options.submit;
+    this.#onQueued = options.onQueued;
     this.#onSubmitted = options.onSubmitted;
     this.#clock = options.clock;
   }
@@ -61,6 +65,7 @@ export class EngineFeed {
     for (const key of deletes) this.#pending.set(key, null);
     for (const { key, body } of upserts) this.#pending.set(key, body);
     if (sequence !== null) this.#pendingSequence = sequence;
+    this.#onQueued([...deletes, ...upserts.map(({ key }) => key)]);
     this.#flush();
   }
 

@@ -94,19 +94,23 @@ export class Central implements AsyncDisposable {
       publish: (changes) => publishVolatile(changes),
       config: { leaseMs: config.chassis.leaseMs, staleAfterMs: config.chassis.staleAfterMs },
     });
-    bindings.load(loaded.bindings);
+    bindings.load(loaded.bindings, loaded);
     const deriver = createDeriver({ rows: model });
     logger.info({ revision: String(model.revision), ...deriver.counts }, "derived");
     const epoch = randomBytes(8).readBigUInt64BE() >> 1n;
     const sequences = new SequenceLog({ startRevision: model.revision });
     const publisher = new Publisher({
       model,
+      hold: () => distributor.hold(),
       derive: (batch) => deriver.apply(batch),
       distribute: (derived) => {
         distributor.publish(derived);
         sequences.record(derived.revision, distributor.sequence);
       },
-      published: (batch) => bindings.modelChanged(batch),
+      published: (batch) => {
+        bindings.modelChanged(batch);
+        distributor.modelChanged(batch);
+      },
     });
     publishVolatile = (changes) => publisher.publishVolatile(changes);
     const whole = (): Promise<void> => publisher.whole();
@@ -159,6 +163,7 @@ export class Central implements AsyncDisposable {
       allocation: {
         macPrefix: config.ipam.macPrefix,
         addressReuseAfterMs: config.ipam.addressReuseAfterMs,
+        reuseKeysAbove: config.ipam.reuseKeysAbove,
         keyReusable: (_space, _key, release) => {
           const sequence = sequences.sequenceOf(release);
           return sequence !== undefined && distributor.keyReusable(sequence);

@@ -4,6 +4,7 @@ import { logFormats, logLevels } from "@weft/shared/logging.ts";
 import { isMulticastMac } from "@weft/shared/net/mac.ts";
 import { isLocalAddress } from "@weft/shared/tls.ts";
 import { z } from "zod";
+import { MAX_FREED_KEYS } from "./ipam/allocator.ts";
 
 export const defaultConfigPath = "/etc/weft/central.yaml";
 export const envPrefix = "WEFT_CENTRAL_";
@@ -59,6 +60,8 @@ export const centralConfigSchema = z
         macPrefix: macPrefix.default("0a:57"),
         /** A released address is not given dynamically before. */
         addressReuseAfterMs: z.int().min(0).max(dayMs).default(60_000),
+        /** Freed keys that may wait before the oldest is reused; until then new ones are given. */
+        reuseKeysAbove: z.int().min(0).max(MAX_FREED_KEYS).default(MAX_FREED_KEYS),
       })
       .prefault({}),
     store: z

@@ -1,10 +1,10 @@
-// What central does by the clock: the checkpoint of bindings, retention of the history, the check of the file, trying a full disk again.
+// What central does by the clock: the checkpoint of what is volatile, retention of the history, the check of the file, trying a full disk again.
 // Owns the timers; each job is one function that may fail without harm. Made by central.ts.
 
 import type { Clock, Timer } from "@weft/shared/clock.ts";
 import { describeError } from "@weft/shared/errors.ts";
 import type { Logger } from "@weft/shared/logging.ts";
-import type { BindingRow } from "./model/rows.ts";
+import type { BindingRow, ClaimRow, RowChange } from "./model/rows.ts";
 import type { Model } from "./model/tables.ts";
 import type { Store } from "./store/store.ts";
 
@@ -26,23 +26,45 @@ const checkAfterMs = 10_000;
 /** Outcomes of idempotency keys are kept so long. */
 const idempotencyMs = 24 * 3_600_000;
 
+/** Volatile rows that the next life is to find. */
+interface Changed {
+  /** Undefined = gone. */
+  readonly bindings: Map<string, BindingRow | undefined>;
+  readonly claims: Map<string, { readonly row: ClaimRow; readonly gone: boolean }>;
+  readonly fenced: Map<string, boolean>;
+}
+
+const noChanges = (): Changed => ({
+  bindings: new Map(),
+  claims: new Map(),
+  fenced: new Map(),
+});
+
+function note({ bindings, claims, fenced }: Changed, change: RowChange): void {
+  if (change.table === "binding") bindings.set(change.id, change.after);
+  if (change.table === "liveness") fenced.set(change.id, change.after?.state === "fenced");
+  if (change.table !== "claim") return;
+  const row = change.after ?? change.before;
+  if (row !== undefined) claims.set(change.id, { row, gone: change.after === undefined });
+}
+
 export class Housekeeping implements AsyncDisposable {
   readonly #options: HousekeepingOptions;
   readonly #timers = new Set<Timer>();
   readonly #running = new Set<Promise<void>>();
   readonly #unsubscribe: () => void;
-  /** Bindings changed since the last checkpoint; undefined = gone. */
-  #changed = new Map<string, BindingRow | undefined>();
+  /** Changed since the last checkpoint. */
+  #changed: Changed = noChanges();
   #closed = false;
 
   constructor(options: HousekeepingOptions) {
     this.#options = options;
     this.#unsubscribe = options.model.onBatch(({ changes }) => {
       for (const change of changes) {
-        if (change.table === "binding") this.#changed.set(change.id, change.after);
+        note(this.#changed, change);
       }
     });
-    this.#every("checkpoint of bindings", checkpointMs, checkpointMs, () => this.#checkpoint());
+    this.#every("checkpoint of volatile rows", checkpointMs, checkpointMs, () => this.#checkpoint());
     this.#every("probe of the disk", probeMs, probeMs, () => options.store.probe());
     this.#every("retention", firstCompactMs, compactMs, () => this.#compact());
     this.#every("check of the database", checkAfterMs, null, () => this.#check());
@@ -54,7 +76,7 @@ export class Housekeeping implements AsyncDisposable {
     this.#unsubscribe();
     for (const timer of this.#timers) timer.cancel();
     await Promise.all(this.#running);
-    await this.#guard("checkpoint of bindings", () => this.#checkpoint());
+    await this.#guard("checkpoint of volatile rows", () => this.#checkpoint());
   }
 
   #every(name: string, delayMs: number, nextMs: number | null, job: () => Promise<void>): void {
@@ -81,16 +103,31 @@ export class Housekeeping implements AsyncDisposable {
   }
 
   async #checkpoint(): Promise<void> {
-    if (this.#changed.size === 0) return;
     const changed = this.#changed;
-    this.#changed = new Map();
+    const { bindings, claims, fenced } = changed;
+    if (bindings.size + claims.size + fenced.size === 0) return;
+    const chassis = (state: boolean): string[] =>
+      [...fenced].flatMap(([id, isFenced]) => (isFenced === state ? [id] : []));
+    this.#changed = noChanges();
     try {
-      const upserts = [...changed.values()].filter((row) => row !== undefined);
-      const deletes = [...changed].flatMap(([id, row]) => (row === undefined ? [id] : []));
-      await this.#options.store.checkpoint({ upserts, deletes });
+      await this.#options.store.checkpoint({
+        bindings: {
+          upserts: [...bindings.values()].filter((row) => row !== undefined),
+          deletes: [...bindings].flatMap(([id, row]) => (row === undefined ? [id] : [])),
+        },
+        claims: {
+          upserts: [...claims.values()].flatMap(({ row, gone }) => (gone ? [] : [row])),
+          deletes: [...claims.values()].flatMap(({ row, gone }) => (gone ? [row] : [])),
+        },
+        fenced: { upserts: chassis(true), deletes: chassis(false) },
+      });
     } catch (error) {
       // What changed meanwhile is newer.
-      this.#changed = new Map([...changed, ...this.#changed]);
+      this.#changed = {
+        bindings: new Map([...bindings, ...this.#changed.bindings]),
+        claims: new Map([...claims, ...this.#changed.claims]),
+        fenced: new Map([...fenced, ...this.#changed.fenced]),
+      };
       throw error;
     }
   }

@@ -8,6 +8,8 @@ import type { Model } from "./model/tables.ts";
 
 export interface PublisherOptions {
   readonly model: Model;
+  /** Derivation begins on parts of a revision: nothing may go out before distribute() has all of it. */
+  readonly hold: () => void;
   /** Derives what a batch changes; the model shows its rows already. */
   readonly derive: (batch: Batch) => DerivedBatch;
   readonly distribute: (derived: DerivedBatch) => void;
@@ -74,6 +76,7 @@ export class Publisher {
     await setImmediate();
     const held: DerivedBatch[] = [];
     this.#held = held;
+    this.#options.hold();
     const changes = batch.changes.toSorted((a, b) => order(a) - order(b));
     let startMs = performance.now();
     for (let from = 0; from < changes.length; from += SLICE) {

@@ -73,7 +73,7 @@ function readHello(hello: Hello): Said {
     return { type, ip: bytesToIp(ip), underlayMtuBytes };
   });
   for (const name of hello.physicalNetworks) {
-    if (!isId(name)) throw refuse(`"${name}" is not the name of a physical network`);
+    if (!isId(name)) throw refuse(`"${name.slice(0, 80)}" is not the name of a physical network`);
   }
   return {
     hostname: hello.hostname,

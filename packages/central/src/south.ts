@@ -51,10 +51,15 @@ export class SouthAdapter implements South {
     };
   }
 
-  async realized(options: { revision: bigint; timeoutMs: number }): Promise<Realization> {
+  async realized(options: {
+    revision: bigint;
+    timeoutMs: number;
+    signal: AbortSignal;
+  }): Promise<Realization> {
     const { complete, realized, failed, unreachable } = await this.#distributor.realized(
       options.revision,
       options.timeoutMs,
+      options.signal,
     );
     return {
       complete,

@@ -3,7 +3,7 @@
 import { NorthboundServiceClient } from "@weft/shared/gen/weft/v1/northbound.ts";
 import { AdminServiceClient } from "@weft/shared/gen/weft/v1/orchestration.ts";
 import type { UnaryMethod } from "@weft/shared/grpc.ts";
-import { channelOptions, maxNorthboundBytes, unary } from "@weft/shared/grpc.ts";
+import { channelOptions, maxAnswerBytes, maxNorthboundBytes, unary } from "@weft/shared/grpc.ts";
 import { plaintextChannelCredentials, tlsFilesIn, TlsStore } from "@weft/shared/tls.ts";
 import type { Environment, Settings } from "./settings.ts";
 import { findTlsDir } from "./settings.ts";
@@ -23,7 +23,7 @@ export class Connection implements AsyncDisposable {
       : new TlsStore({ files: tlsFilesIn(findTlsDir(settings, env)), logger: silent });
     const credentials =
       this.#tls?.channelCredentials() ?? plaintextChannelCredentials(settings.server);
-    const options = channelOptions({ maxMessageBytes: maxNorthboundBytes });
+    const options = channelOptions({ maxMessageBytes: maxNorthboundBytes, maxAnswerBytes });
     this.northbound = new NorthboundServiceClient(settings.server, credentials, options);
     this.admin = new AdminServiceClient(settings.server, credentials, {
       ...options,

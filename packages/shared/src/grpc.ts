@@ -10,18 +10,26 @@ import { WeftError } from "./errors.ts";
 import type { FieldViolation } from "./rpc-status.ts";
 import { decodeStatus, encodeStatus, statusDetailsKey } from "./rpc-status.ts";
 
-/** A ChangeSet may have 64 MiB; the envelope needs a little more. */
-export const maxNorthboundBytes = 65 * 1024 * 1024;
+/** A ChangeSet, with all that comes with it, may have 64 MiB. */
+export const maxNorthboundBytes = 64 * 1024 * 1024;
+/** The answer to the largest set is larger than the set: ids, keys and states come on top. */
+export const maxAnswerBytes = 4 * maxNorthboundBytes;
 /** A southbound message may have 1 MiB. */
 export const maxSouthboundBytes = 1024 * 1024;
 
 const keepaliveMs = 10_000;
 const keepaliveTimeoutMs = 5_000;
 
-/** Options of a client's channel. grpc-js alone would cap received messages at 4 MiB. */
-export function channelOptions(options: { maxMessageBytes: number }): Record<string, number> {
+/**
+ * Options of a client's channel. grpc-js alone would cap received messages at 4 MiB. `maxAnswerBytes`: of a received message;
+ * absent = as of a sent one.
+ */
+export function channelOptions(options: {
+  maxMessageBytes: number;
+  maxAnswerBytes?: number;
+}): Record<string, number> {
   return {
-    "grpc.max_receive_message_length": options.maxMessageBytes,
+    "grpc.max_receive_message_length": options.maxAnswerBytes ?? options.maxMessageBytes,
     "grpc.max_send_message_length": options.maxMessageBytes,
     "grpc.keepalive_time_ms": keepaliveMs,
     "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
@@ -39,7 +47,8 @@ export function channelOptions(options: { maxMessageBytes: number }): Record<str
 export function serverOptions(options: { maxMessageBytes: number }): Record<string, number> {
   return {
     "grpc.max_receive_message_length": options.maxMessageBytes,
-    "grpc.max_send_message_length": options.maxMessageBytes,
+    // What was committed must be answered.
+    "grpc.max_send_message_length": -1,
     "grpc.keepalive_time_ms": keepaliveMs,
     "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
   };

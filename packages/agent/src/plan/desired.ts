@@ -2,7 +2,8 @@
 // data from configuration and instructions; declarations only.
 
 export type DatapathType = "system" | "netdev";
-export type EncapType = "geneve" | "vxlan" | "gre" | "stt";
+/** Without stt: Open vSwitch lists it as an interface type, but passes none of its packets. */
+export type EncapType = "geneve" | "vxlan" | "gre";
 
 export interface DesiredBridge {
   /** Normally br-int. */
@@ -19,7 +20,7 @@ export interface DesiredTunnel {
   readonly localIps: readonly string[];
   /** Outer checksum on sending; null leaves it to Open vSwitch. */
   readonly csum: boolean | null;
-  /** UDP or TCP port; null for the one that IANA assigned. Meaningless for gre. */
+  /** UDP port; null for the one that IANA assigned. Meaningless for gre. */
   readonly dstPort: number | null;
   /** Requested MTU of the port; null for none. Tunnels of the netdev datapath do not act on it. */
   readonly mtuBytes: number | null;

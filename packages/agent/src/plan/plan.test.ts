@@ -46,10 +46,11 @@ class Database implements OvsdbActual {
     Port: new Map(),
     Interface: new Map(),
   };
+  ifaceTypes = ["geneve", "vxlan", "gre", "patch"];
   #next = 0;
 
   get root(): OvsdbActual["root"] {
-    return { iface_types: ["geneve", "vxlan", "gre", "patch"] } as unknown as OvsdbActual["root"];
+    return { iface_types: this.ifaceTypes } as unknown as OvsdbActual["root"];
   }
   get bridges(): OvsdbActual["bridges"] {
     return this.tables.Bridge as unknown as OvsdbActual["bridges"];
@@ -165,10 +166,13 @@ const cases: readonly [name: string, prepare: (db: Database) => void, desired: O
   ["gre-has-no-destination-port", () => {}, { ...base, tunnels: [gre], providers: [] }],
   [
     "bad-desires",
-    (db) => db.addBridge("br-sys", { datapath_type: "" }),
+    (db) => {
+      db.addBridge("br-sys", { datapath_type: "" });
+      db.ifaceTypes = ["geneve", "vxlan", "patch"];
+    },
     {
       ...base,
-      tunnels: [{ ...geneve, localIps: [] }, vxlan, vxlan, { ...geneve, encap: "stt" }],
+      tunnels: [{ ...geneve, localIps: [] }, vxlan, vxlan, gre],
       providers: [
         { physicalNetwork: "a", bridge: "br-sys" },
         { physicalNetwork: "b", bridge: "br-sys" },

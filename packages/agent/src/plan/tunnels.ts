@@ -18,14 +18,12 @@ interface TunnelKind {
    */
   readonly ofport: number;
   readonly hasDstPort: boolean;
-  readonly hasCsum: boolean;
 }
 
 export const TUNNEL_KINDS: Readonly<Record<EncapType, TunnelKind>> = {
-  geneve: { portName: "weft-gnv0", ofport: 65_201, hasDstPort: true, hasCsum: true },
-  vxlan: { portName: "weft-vx0", ofport: 65_202, hasDstPort: true, hasCsum: true },
-  gre: { portName: "weft-gre0", ofport: 65_203, hasDstPort: false, hasCsum: true },
-  stt: { portName: "weft-stt0", ofport: 65_204, hasDstPort: true, hasCsum: false },
+  geneve: { portName: "weft-gnv0", ofport: 65_201, hasDstPort: true },
+  vxlan: { portName: "weft-vx0", ofport: 65_202, hasDstPort: true },
+  gre: { portName: "weft-gre0", ofport: 65_203, hasDstPort: false },
 };
 
 export function tunnelObject(encap: EncapType): string {
@@ -76,14 +74,14 @@ function planTunnel(tunnel: DesiredTunnel, desired: OvsdbDesired, index: ActualI
 }
 
 function tunnelRows(tunnel: DesiredTunnel, systemId: string) {
-  const { portName: name, ofport, hasCsum, hasDstPort } = TUNNEL_KINDS[tunnel.encap];
+  const { portName: name, ofport, hasDstPort } = TUNNEL_KINDS[tunnel.encap];
   const [onlyIp = "flow", ...moreIps] = tunnel.localIps;
   const options = new Map([
     ["key", "flow"],
     ["local_ip", moreIps.length === 0 ? onlyIp : "flow"],
     ["remote_ip", "flow"],
   ]);
-  if (hasCsum && tunnel.csum !== null) options.set("csum", String(tunnel.csum));
+  if (tunnel.csum !== null) options.set("csum", String(tunnel.csum));
   if (hasDstPort && tunnel.dstPort !== null) options.set("dst_port", String(tunnel.dstPort));
   const object = tunnelObject(tunnel.encap);
   const mark = ownershipMark({ systemId, role: "tunnel", object });

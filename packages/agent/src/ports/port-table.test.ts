@@ -1,6 +1,7 @@
-import type { LocalPort } from "@weft/shared/gen/weft/v1/southbound.ts";
-import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
+import type { LocalPort, NetworkConfig } from "@weft/shared/gen/weft/v1/southbound.ts";
+import { EncapType, PortState } from "@weft/shared/gen/weft/v1/types.ts";
 import { expect, test } from "vitest";
+import type { Underlay } from "./fit.ts";
 import { PortTable, type Vif } from "./port-table.ts";
 
 const KEY = "chassis/a/port/7";
@@ -27,6 +28,25 @@ const vif: Vif = {
   error: "",
 };
 
+const underlay: Underlay = {
+  chassis: "host-a",
+  encaps: [{ type: EncapType.GENEVE, ip: "192.0.2.1", underlayMtuBytes: 1600 }],
+  enforceMtu: true,
+};
+
+const network: NetworkConfig = {
+  networkKey: 3,
+  networkId: "blue",
+  encap: EncapType.GENEVE,
+  physicalNetwork: "",
+  vlan: 0,
+  mtuBytes: 1442,
+  gatewayIps: [],
+  gatewayMac: Buffer.alloc(0),
+  relayed: false,
+  unknownUnicast: false,
+};
+
 function states(table: PortTable): string[] {
   return table
     .takeChangedReports()
@@ -34,7 +54,7 @@ function states(table: PortTable): string[] {
 }
 
 test("a port comes up step by step, and each step is reported once", () => {
-  const table = new PortTable();
+  const table = new PortTable(underlay);
   table.setVif("web-1", vif);
   expect(states(table)).toEqual([
     `web-1 ${PortState.PLUGGED} waiting for central to place the port here`,
@@ -51,7 +71,7 @@ test("a port comes up step by step, and each step is reported once", () => {
 });
 
 test("a failure of the port or of its network keeps it from being programmed, with the reason", () => {
-  const table = new PortTable();
+  const table = new PortTable(underlay);
   table.setVif("web-1", vif);
   table.setLocal(KEY, local);
   table.completed(1n, new Map([["network/3/config", "no bridge for physnet1"]]));
@@ -63,7 +83,7 @@ test("a failure of the port or of its network keeps it from being programmed, wi
 });
 
 test("a port that goes is reported down once and then forgotten", () => {
-  const table = new PortTable();
+  const table = new PortTable(underlay);
   table.setVif("web-1", vif);
   states(table);
   table.setVif("web-1", null);
@@ -74,16 +94,76 @@ test("a port that goes is reported down once and then forgotten", () => {
 });
 
 test("a new stream is told everything, with the generation held", () => {
-  const table = new PortTable();
+  const table = new PortTable(underlay);
   table.setHeld("web-1", 9n);
   table.setVif("web-1", vif);
   states(table);
   expect(table.takeAllReports().map((r) => [r.portId, r.generation])).toEqual([["web-1", 9n]]);
 });
 
-test("a guest's MTU beyond the network's is said", () => {
-  const table = new PortTable();
-  table.setVif("web-1", { ...vif, mtuBytes: 1500 });
+const large: Vif = { ...vif, mtuBytes: 1500 };
+const TOO_LARGE =
+  "interface tap0 has MTU 1500, the network carries 1442: set the guest and its interface to that";
+
+test("a guest's MTU beyond the network's is refused with both numbers, until it fits", () => {
+  const table = new PortTable(underlay);
+  table.setVif("web-1", large);
   table.setLocal(KEY, local);
-  expect(states(table)[0]).toContain("MTU 1500");
+  expect(states(table)).toEqual([`web-1 ${PortState.PLUGGED} ${TOO_LARGE}`]);
+  expect([...table.held()]).toEqual([]);
+  table.setVif("web-1", vif);
+  expect(states(table)).toEqual([`web-1 ${PortState.UP}`]);
+  table.setVif("web-1", large);
+  expect(states(table)).toEqual([`web-1 ${PortState.PLUGGED} ${TOO_LARGE}`]);
+});
+
+test("without enforcement it comes UP with a warning", () => {
+  const table = new PortTable({ ...underlay, enforceMtu: false });
+  table.setVif("web-1", large);
+  table.setLocal(KEY, local);
+  expect(states(table)).toEqual([`web-1 ${PortState.UP} ${TOO_LARGE}`]);
+});
+
+test("a network whose MTU falls takes no port down that was programmed, nor after a restart", () => {
+  const table = new PortTable(underlay);
+  table.setVif("web-1", large);
+  table.setLocal(KEY, { ...local, mtuBytes: 1500 });
+  expect(states(table)).toEqual([`web-1 ${PortState.UP}`]);
+  table.setLocal(KEY, local);
+  expect(states(table)).toEqual([`web-1 ${PortState.UP} ${TOO_LARGE}`]);
+  const [held] = [...table.held()];
+  const next = new PortTable(underlay);
+  next.setHeld(held?.portId ?? "", held?.generation ?? 0n);
+  next.setVif("web-1", large);
+  next.setLocal(KEY, local);
+  expect(states(next)).toEqual([`web-1 ${PortState.UP} ${TOO_LARGE}`]);
+  next.setVif("web-1", null);
+  next.setVif("web-1", large);
+  expect(states(next)).toEqual([`web-1 ${PortState.PLUGGED} ${TOO_LARGE}`]);
+});
+
+test("an underlay that cannot carry the network's MTU keeps its ports PLUGGED, programmed or not", () => {
+  const table = new PortTable(underlay);
+  table.setHeld("web-1", 4n);
+  table.setVif("web-1", vif);
+  table.setLocal(KEY, local);
+  table.setNetwork(3, { ...network, mtuBytes: 1534 });
+  expect(states(table)).toEqual([`web-1 ${PortState.UP}`]);
+  table.setNetwork(3, { ...network, mtuBytes: 1535 });
+  expect(states(table)).toEqual([
+    `web-1 ${PortState.PLUGGED} network blue has MTU 1535, geneve over host-a carries 1534 (underlay 1600): raise the underlay's MTU, or lower the network's`,
+  ]);
+});
+
+test("a network whose encap this chassis has no endpoint of is said with the way out", () => {
+  const table = new PortTable(underlay);
+  table.setVif("web-1", vif);
+  table.setLocal(KEY, local);
+  table.setNetwork(3, { ...network, encap: EncapType.VXLAN });
+  expect(states(table)).toEqual([
+    `web-1 ${PortState.PLUGGED} host-a has no vxlan endpoint: add one to encaps in its agent.yaml`,
+  ]);
+  // A provider network needs none.
+  table.setNetwork(3, { ...network, encap: EncapType.UNSPECIFIED, physicalNetwork: "physnet1" });
+  expect(states(table)).toEqual([`web-1 ${PortState.UP}`]);
 });

@@ -1,8 +1,10 @@
 // The ports of this chassis and the state of each: what the instructions say of it (local port), what OVSDB shows (VIF), and
-// how far the engine has come. Pure: facts go in, changed reports come out. Fed and drained by agent.ts.
+// how far the engine has come. Pure: facts go in, changed reports come out. Fed and drained by agent.ts. A port that does not fit
+// (fit.ts) stays PLUGGED: central gives it no location, so that no peer sends to it.
 
-import type { LocalPort, PortReport } from "@weft/shared/gen/weft/v1/southbound.ts";
+import type { LocalPort, NetworkConfig, PortReport } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
+import { misfitOf, type Misfit, type Underlay } from "./fit.ts";
 
 /** What OVSDB shows of an interface that carries an iface-id. */
 export interface Vif {
@@ -26,17 +28,25 @@ export interface PortEntry {
   readonly generation: bigint;
   /** Why central says that the port is not this chassis'; empty = it did not. */
   readonly refusal: string;
+  /** It was programmed here before with the MTU it has: a network's MTU that falls does not take it down. */
+  readonly admitted: boolean;
   /** Ticket of the engine that must complete before the port counts as programmed; null = none is due. */
   readonly awaits: bigint | null;
   readonly reported: PortReport | null;
 }
 
 export class PortTable {
+  readonly #underlay: Underlay;
+  readonly #networks = new Map<number, NetworkConfig>();
   readonly #ports = new Map<string, PortEntry>();
   readonly #idOfKey = new Map<string, string>();
   readonly #idsOfNetwork = new Map<number, Set<string>>();
   readonly #changed = new Set<string>();
   #failures: ReadonlyMap<string, string> = new Map();
+
+  constructor(underlay: Underlay) {
+    this.#underlay = underlay;
+  }
 
   get(portId: string): PortEntry | undefined {
     return this.#ports.get(portId);
@@ -68,13 +78,31 @@ export class PortTable {
     if (this.#ports.has(portId)) this.#put(portId, { refusal });
   }
 
+  /** An instruction `network/<key>/config` came, changed or went (null). */
+  setNetwork(networkKey: number, network: NetworkConfig | null): void {
+    if (network === null) this.#networks.delete(networkKey);
+    else this.#networks.set(networkKey, network);
+    for (const id of this.#idsOfNetwork.get(networkKey) ?? []) this.#changed.add(id);
+  }
+
   setVif(portId: string, vif: Vif | null): void {
-    this.#put(portId, { vif, refusal: "" });
+    const before = this.#ports.get(portId);
+    const grown = vif !== null && before?.vif && vif.mtuBytes > before.vif.mtuBytes;
+    const admitted = before?.admitted === true && vif !== null && !grown;
+    this.#put(portId, { vif, admitted, refusal: "" });
   }
 
   /** A port that the checkpoint says this chassis held: its first report names the generation. */
   setHeld(portId: string, generation: bigint): void {
-    this.#put(portId, { generation });
+    this.#put(portId, { generation, admitted: true });
+  }
+
+  /** Ports for the checkpoint: those that this chassis has and lets in. */
+  *held(): Generator<{ portId: string; generation: bigint }> {
+    for (const entry of this.#ports.values()) {
+      if (entry.local === null || entry.vif === null || this.#barred(entry) !== "") continue;
+      yield { portId: entry.portId, generation: entry.generation };
+    }
   }
 
   /** The engine was given something that concerns these ports under this ticket. */
@@ -102,7 +130,7 @@ export class PortTable {
     }
   }
 
-  /** The engine lost the switch: nothing counts as programmed until this ticket completes. */
+  /** What is to be said of a port now. */
   reportOf(portId: string): PortReport {
     const entry = this.#ports.get(portId);
     if (entry === undefined) return report(portId, PortState.DOWN, "no such interface", 0n, 0);
@@ -119,8 +147,9 @@ export class PortTable {
       const next = this.reportOf(id);
       const gone = entry.vif === null && entry.local === null;
       if (!sameReport(entry.reported, next)) reports.push(next);
+      const admitted = entry.admitted || next.state >= PortState.PROGRAMMED;
       if (gone) this.#ports.delete(id);
-      else this.#ports.set(id, { ...entry, reported: next });
+      else this.#ports.set(id, { ...entry, admitted, reported: next });
     }
     this.#changed.clear();
     return reports;
@@ -143,12 +172,27 @@ export class PortTable {
         entry.refusal === "" ? "waiting for central to place the port here" : entry.refusal;
       return [PortState.PLUGGED, refusal];
     }
+    const barred = this.#barred(entry);
+    if (barred !== "") return [PortState.PLUGGED, barred];
     const failure = this.#failureOf(entry);
     if (failure !== undefined) return [PortState.PLUGGED, failure];
     if (entry.awaits !== null) return [PortState.PLUGGED, "flows are being installed"];
     if (!local.adminUp) return [PortState.PROGRAMMED, "port is admin down"];
     if (!vif.linkUp) return [PortState.PROGRAMMED, `interface ${vif.name} has no carrier`];
-    return [PortState.UP, mtuWarning(vif, local)];
+    return [PortState.UP, this.#misfit(entry)?.reason ?? ""];
+  }
+
+  /** Why the port is not let in; empty = it is. */
+  #barred(entry: PortEntry): string {
+    const misfit = this.#misfit(entry);
+    if (misfit === undefined) return "";
+    if (misfit.of === "chassis") return misfit.reason;
+    return this.#underlay.enforceMtu && !entry.admitted ? misfit.reason : "";
+  }
+
+  #misfit({ vif, local }: PortEntry): Misfit | undefined {
+    if (vif === null || local === null) return undefined;
+    return misfitOf(this.#underlay, this.#networks.get(local.networkKey), vif, local);
   }
 
   #failureOf(entry: PortEntry): string | undefined {
@@ -167,18 +211,13 @@ export class PortTable {
       vif: null,
       generation: 0n,
       refusal: "",
+      admitted: false,
       awaits: null,
       reported: null,
     };
     this.#ports.set(portId, { ...before, ...change });
     this.#changed.add(portId);
   }
-}
-
-function mtuWarning(vif: Vif, local: LocalPort): string {
-  return vif.mtuBytes > local.mtuBytes && local.mtuBytes > 0
-    ? `interface ${vif.name} has MTU ${vif.mtuBytes}, the network carries ${local.mtuBytes}: set the guest's MTU to that`
-    : "";
 }
 
 function report(

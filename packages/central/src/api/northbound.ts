@@ -222,7 +222,8 @@ class Northbound {
     const page = await store.history({
       object: table === undefined ? null : { kind: table, id },
       limit: limit === 0 ? defaultHistoryLimit : limit,
-      beforeRevision: beforeRevision === 0n ? null : beforeRevision,
+      // Above everything there is, and perhaps above what the store can be asked for.
+      beforeRevision: beforeRevision === 0n || beforeRevision > model.revision ? null : beforeRevision,
     });
     const actions: Readonly<Record<CommitAction, ChangeAction>> = planActions;
     return {

@@ -131,10 +131,10 @@ export class Objects {
     return binding === undefined ? PortState.DOWN : portStates[binding.state];
   }
 
-  /** Why a port is not UP, with the way out; empty when it is. */
+  /** Why a port is not UP, with the way out; of one that is UP a warning, or empty. */
   portReason(row: PortRow): string {
     const binding = this.#model.get("binding", row.id);
-    if (binding?.state === "up") return "";
+    if (binding?.state === "up") return binding.reason;
     if (binding !== undefined && binding.reason !== "") return binding.reason;
     const attach = `attach an interface with external_ids:iface-id=${row.id}`;
     if (binding === undefined) {

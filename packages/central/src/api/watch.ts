@@ -70,12 +70,12 @@ export class WatchHub implements Disposable {
 
   /** Serves one stream to its end. Rejects with what ended it. */
   async serve(call: Stream): Promise<void> {
+    const request = readRequest(call.request);
+    await this.#options.whole();
     if (this.#watchers.size >= maxWatchers) {
       const text = `${maxWatchers} watches are open already: close one first`;
       throw new Refused(Code.RESOURCE_EXHAUSTED, text);
     }
-    const request = readRequest(call.request);
-    await this.#options.whole();
     const watcher = new Watcher(this.#options, call, request);
     this.#watchers.add(watcher);
     try {
@@ -139,6 +139,8 @@ class Watcher {
     this.#plan = plan;
     this.#sent = plan.fromRevision;
     call.once("cancelled", () => this.fail(undefined));
+    // It may have left while this waited for its turn.
+    if (call.cancelled) this.fail(undefined);
     call.on("drain", () => this.#wake?.());
   }
 

@@ -13,6 +13,8 @@ function setup(
   options: {
     ports?: Partial<Rows["port"]>;
     checkpoint?: Rows["binding"][];
+    claims?: Rows["claim"][];
+    fenced?: string[];
     config?: Partial<BindingsConfig>;
   } = {},
 ) {
@@ -38,7 +40,7 @@ function setup(
     },
     config: { leaseMs: LEASE_MS, staleAfterMs: STALE_MS, ...options.config },
   });
-  bindings.load(options.checkpoint ?? []);
+  bindings.load(options.checkpoint ?? [], options);
   const edit = (change: RowEdit): void => bindings.modelChanged(rows.edit(2n, [change]));
   return {
     rows,
@@ -218,6 +220,38 @@ test("an address is claimed only by the chassis of the port, in its pairs, and n
   expect(t.bindings.claimedIps("p")).toEqual([]);
 });
 
+test("a fence outlives a restart, until its chassis is in sync", () => {
+  const t = setup({ fenced: ["b", "deleted meanwhile"] });
+  expect([t.liveness("a"), t.liveness("b")]).toEqual(["alive", "fenced"]);
+  expect(t.liveness("deleted meanwhile")).toBeUndefined();
+  t.bindings.connected("b");
+  expect(t.liveness("b")).toBe("fenced");
+  t.bindings.inSync("b");
+  expect(t.liveness("b")).toBe("alive");
+});
+
+test("claims of a checkpoint hold until another speaks, those that the intent took back do not", () => {
+  const ports = { allowedAddressPairs: [{ ip: "10.0.0.0/28", mac: null }] };
+  const before = setup({ ports });
+  before.says("a", "up");
+  claim(before, "10.0.0.9", 7n);
+  const [kept] = [...before.rows.values("claim")];
+  if (kept === undefined) throw new Error("no claim to keep");
+  const of = (ip: string, more: Partial<Rows["claim"]> = {}) => ({
+    ...kept,
+    ...{ id: `net/${ip}`, ip },
+    ...more,
+  });
+  const claims = [kept, of("10.0.0.99"), of("10.0.0.8", { port: "gone" })];
+  const t = setup({ ports, checkpoint: before.bindings.snapshot(), claims });
+  expect([...t.rows.values("claim")]).toEqual([kept]);
+  expect(t.bindings.claimedIps("p")).toEqual(["10.0.0.9"]);
+  // The agent counts from the start again.
+  expect(claim(t, "10.0.0.10", 1n)).toBeUndefined();
+  t.port({ allowedAddressPairs: [] });
+  expect([...t.rows.values("claim")]).toEqual([]);
+});
+
 test("claims are bounded in number and in rate, and counted anew with each stream", () => {
   const pairs = [{ ip: "10.0.0.0/16", mac: null }];
   const config = { maxClaimsPerPort: 3, claimBurst: 5, claimsPerSecond: 1 };
@@ -245,4 +279,28 @@ test("what does not change is not published", () => {
   t.says("a", "up");
   t.bindings.heard("a");
   expect(t.published.length).toBe(before);
+});
+
+test("a generation beyond all reason is none", () => {
+  const t = setup();
+  t.says("a", "up", 2n ** 64n - 1n);
+  expect(t.binding()).toMatchObject({ chassis: "a", generation: 1n });
+  t.says("a", "up", 7n);
+  expect(t.binding()).toMatchObject({ chassis: "a", generation: 7n });
+});
+
+test("claims of a port that was plugged anew, here or elsewhere, are counted from the start", () => {
+  const t = setup({ ports: { allowedAddressPairs: [{ ip: "10.0.0.0/24", mac: null }] } });
+  const mac = t.rows.get("port", "p")?.mac ?? "";
+  const claim = (chassis: string, ip: string, generation: bigint) =>
+    t.bindings.claim(chassis, [{ portId: "p", ip, mac, generation }]);
+  t.says("a", "up");
+  expect(claim("a", "10.0.0.9", 5n)).toEqual([]);
+  expect(claim("a", "10.0.0.8", 1n)).toMatchObject([{ port: "p" }]);
+  t.says("a", "down");
+  t.says("a", "up");
+  expect(claim("a", "10.0.0.8", 1n)).toEqual([]);
+  t.says("a", "down");
+  t.says("b", "up");
+  expect(claim("b", "10.0.0.7", 1n)).toEqual([]);
 });

@@ -6,7 +6,7 @@
 
 import type { Clock, Timer } from "@weft/shared/clock.ts";
 import type { RowReader } from "../derive/spec.ts";
-import type { Batch, BindingRow, RowChange } from "../model/rows.ts";
+import type { Batch, BindingRow, ClaimRow, RowChange } from "../model/rows.ts";
 import { type Claim, Claims } from "./claims.ts";
 import { Liveness } from "./liveness.ts";
 import { Placement, type Refused, type Report } from "./placement.ts";
@@ -79,14 +79,20 @@ export class Bindings {
 
   /**
    * Call once, before anything else: takes the rows of a checkpoint, and gives every chassis of the model a lease from now. A
-   * checkpointed binding then holds until its chassis has reported, or is unreachable and another claims the port.
+   * checkpointed binding then holds until its chassis has reported, or is unreachable and another claims the port; a claim
+   * until another port speaks for the address; a fence until the chassis is in sync: it still acts on keys that are others' now.
    */
-  load(rows: readonly BindingRow[]): void {
+  load(
+    rows: readonly BindingRow[],
+    { claims = [], fenced = [] }: { claims?: readonly ClaimRow[]; fenced?: readonly string[] } = {},
+  ): void {
     const nowMs = this.#clock.nowMs();
     for (const chassis of this.#rows.values("chassis")) {
       this.#liveness.add(chassis.id, chassis.lost, nowMs);
     }
+    for (const chassis of fenced) this.#liveness.fence(chassis);
     this.#placement.load(rows.filter((row) => !this.#liveness.isLost(row.chassis)));
+    this.#claims.load(claims, nowMs);
     this.#flush();
   }
 
@@ -155,8 +161,11 @@ export class Bindings {
     const nowMs = this.#clock.nowMs();
     const refused: Refused[] = [];
     for (const claim of claims) {
-      const bound = this.#placement.table.get(claim.portId)?.chassis === chassis;
-      const reason = bound ? this.#claims.claim(claim, nowMs) : `${chassis} does not have the port`;
+      const binding = this.#placement.table.get(claim.portId);
+      const reason =
+        binding?.chassis === chassis
+          ? this.#claims.claim(claim, binding.generation, nowMs)
+          : `${chassis} does not have the port`;
       if (reason !== undefined) refused.push({ port: claim.portId, chassis, reason });
     }
     this.#flush();

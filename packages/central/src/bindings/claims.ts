@@ -3,7 +3,7 @@
 
 import { pairsAllow } from "../derive/address-pairs.ts";
 import type { RowReader } from "../derive/spec.ts";
-import type { PortRow } from "../model/rows.ts";
+import type { ClaimRow, PortRow } from "../model/rows.ts";
 import { VolatileTable } from "./changes.ts";
 
 export interface Claim {
@@ -11,7 +11,7 @@ export interface Claim {
   /** Canonical text. */
   readonly ip: string;
   readonly mac: string;
-  /** Raised by the agent with each claim of the port, anew with each stream. */
+  /** Raised by the agent with each claim of the port, anew with each stream and each binding. */
   readonly generation: bigint;
 }
 
@@ -27,6 +27,8 @@ export interface ClaimsOptions {
 
 interface PortClaims {
   readonly ids: Set<string>;
+  /** Generation of the binding that the last claim came from: with another one the agent counts anew. */
+  binding: bigint;
   generation: bigint;
   tokens: number;
   atMs: number;
@@ -41,14 +43,25 @@ export class Claims {
     this.#options = options;
   }
 
-  /** A claim of a port that is bound where it comes from. Answers why it does not count; undefined = it does. */
-  claim(claim: Claim, nowMs: number): string | undefined {
+  /** Takes rows of a checkpoint; those that the pairs do not allow any more are left out. Derivation judges all of them again. */
+  load(rows: readonly ClaimRow[], nowMs: number): void {
+    for (const row of rows) {
+      const port = this.#options.rows.get("port", row.port);
+      if (port?.network !== row.network || !pairsAllow(port, row.ip, row.mac)) continue;
+      this.#known(port.id, nowMs).ids.add(row.id);
+      this.table.put(row);
+    }
+  }
+
+  /** A claim of a port that is bound where it comes from, with the generation of that binding. Answers why it does not count; undefined = it does. */
+  claim(claim: Claim, binding: bigint, nowMs: number): string | undefined {
     const port = this.#options.rows.get("port", claim.portId);
     if (port === undefined) return "no such port";
     if (!pairsAllow(port, claim.ip, claim.mac))
       return "no allowed address pair of the port covers it";
     if (this.#options.isFixedIp(port.network, claim.ip)) return "it is a fixed address of a port";
     const known = this.#known(port.id, nowMs);
+    if (known.binding !== binding) Object.assign(known, { binding, generation: 0n });
     if (claim.generation <= known.generation) return "it is older than the last one of this port";
     if (!this.#spend(known, nowMs)) return "too many claims";
     known.generation = claim.generation;
@@ -98,7 +111,13 @@ export class Claims {
   #known(port: string, nowMs: number): PortClaims {
     let known = this.#ports.get(port);
     if (known === undefined) {
-      known = { ids: new Set(), generation: 0n, tokens: this.#options.burst, atMs: nowMs };
+      known = {
+        ids: new Set(),
+        binding: 0n,
+        generation: 0n,
+        tokens: this.#options.burst,
+        atMs: nowMs,
+      };
       this.#ports.set(port, known);
     }
     return known;

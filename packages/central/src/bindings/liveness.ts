@@ -33,6 +33,11 @@ export class Liveness {
     this.#set(chassis, lost ? "fenced" : "alive");
   }
 
+  /** An earlier life fenced it. */
+  fence(chassis: string): void {
+    this.#set(chassis, "fenced");
+  }
+
   remove(chassis: string): void {
     this.#heard.delete(chassis);
     this.table.delete(chassis);

@@ -5,6 +5,7 @@
 //   another has it             the first claim stands while that chassis is reachable
 //     ... is unreachable       the newer plug takes over
 //     ... right after a start  the higher generation wins: it is the later one of an earlier life
+//   VXLAN or GRE network       no chassis beyond those that a flood reaches (spread.ts)
 //
 // An ended binding stays as a row without a chassis: its generation must go on rising. A claim that was refused is remembered
 // (one a chassis and port) and judged again when the owner lets go.
@@ -12,6 +13,7 @@
 import type { BindingRow, BindingState, PortRow } from "../model/rows.ts";
 import type { RowReader } from "../derive/spec.ts";
 import { VolatileTable } from "./changes.ts";
+import { Spread } from "./spread.ts";
 
 /** What a chassis says of one port. */
 export interface Report {
@@ -36,11 +38,17 @@ export interface PlacementOptions {
 
 type Verdict = { readonly generation: bigint } | { readonly refused: string };
 
+/** No binding changed hands so often: a report with more is a new claim. The store keeps numbers up to 2^53. */
+const MAX_GENERATION = 2n ** 48n;
+
 export class Placement {
   readonly table = new VolatileTable("binding");
   readonly #rows: RowReader;
   readonly #reachable: (chassis: string) => boolean;
   readonly #portsOf = new Map<string, Set<string>>();
+  readonly #spread: Spread;
+  /** Networks with room for another chassis again, whose refused claims are still to be judged. */
+  readonly #roomIn = new Set<string>();
   /** Port -> chassis -> its refused report, in order of arrival. */
   readonly #refused = new Map<string, Map<string, Report>>();
   /** While true the generation of a claim decides; see above. */
@@ -49,6 +57,7 @@ export class Placement {
   constructor(options: PlacementOptions) {
     this.#rows = options.rows;
     this.#reachable = options.reachable;
+    this.#spread = new Spread(options.rows);
   }
 
   /** The time after a start is over: from now on only central raises generations. */
@@ -74,6 +83,7 @@ export class Placement {
       if (reason !== undefined) refused.push({ port: report.portId, chassis, reason });
     }
     if (complete) this.#endOthers(chassis, new Set(reports.map((report) => report.portId)));
+    this.#fillRoom();
     return refused;
   }
 
@@ -81,6 +91,7 @@ export class Placement {
   endAll(chassis: string, reason: string): void {
     for (const [port, reports] of this.#refused) this.#withdraw(port, reports, chassis);
     for (const port of [...this.ports(chassis)]) this.#end(port, reason);
+    this.#fillRoom();
   }
 
   /** A chassis became unreachable: refused claims of its ports are judged again. */
@@ -91,6 +102,11 @@ export class Placement {
   }
 
   portChanged(before: PortRow | undefined, after: PortRow | undefined): void {
+    this.#portChanged(before, after);
+    this.#fillRoom();
+  }
+
+  #portChanged(before: PortRow | undefined, after: PortRow | undefined): void {
     if (after === undefined) {
       if (before !== undefined) this.#forget(before.id);
       return;
@@ -111,7 +127,8 @@ export class Placement {
   }
 
   /** Why the report does not count; undefined = it does. */
-  #reportOne(chassis: string, report: Report): string | undefined {
+  #reportOne(chassis: string, said: Report): string | undefined {
+    const report = said.generation > MAX_GENERATION ? { ...said, generation: 0n } : said;
     const port = this.#rows.get("port", report.portId);
     if (port === undefined) return "no such port: unplug it, or create the port";
     const binding = this.table.get(port.id);
@@ -137,6 +154,8 @@ export class Placement {
     if (binding?.chassis === chassis) {
       return { generation: this.#settling && report.generation > last ? report.generation : last };
     }
+    const beyond = this.#spread.refusal(port.network, chassis);
+    if (beyond !== undefined) return { refused: beyond };
     const older = this.#settling && report.generation > last;
     if (binding !== undefined && binding.chassis !== "" && !older) {
       if (this.#reachable(binding.chassis)) return { refused: `${binding.chassis} has the port` };
@@ -218,8 +237,25 @@ export class Placement {
     }
   }
 
+  /** Judges refused claims of ports of networks that have room for another chassis again. */
+  #fillRoom(): void {
+    if (this.#roomIn.size === 0) return;
+    for (const id of [...this.#refused.keys()]) {
+      const network = this.#rows.get("port", id)?.network;
+      if (network !== undefined && this.#roomIn.has(network)) this.#reconsider(id);
+    }
+    // What moved over made no more room than it took.
+    this.#roomIn.clear();
+  }
+
+  #count(port: string, chassis: string): void {
+    const network = this.#spread.set(port, chassis);
+    if (network !== undefined) this.#roomIn.add(network);
+  }
+
   #forget(id: string): void {
     this.#refused.delete(id);
+    this.#count(id, "");
     const chassis = this.table.get(id)?.chassis;
     if (chassis !== undefined) this.#unlist(chassis, id);
     this.table.delete(id);
@@ -230,6 +266,7 @@ export class Placement {
     if (before !== undefined && before.chassis !== row.chassis)
       this.#unlist(before.chassis, row.id);
     this.table.put(row);
+    this.#count(row.id, row.chassis);
     if (row.chassis === "") return;
     const ports = this.#portsOf.get(row.chassis);
     if (ports === undefined) this.#portsOf.set(row.chassis, new Set([row.id]));

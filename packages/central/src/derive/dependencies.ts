@@ -112,7 +112,12 @@ export class Dependencies {
     } else {
       this.#freeEdge = this.#at(edge, NEXT_OF_CELL);
     }
-    this.#edges.set([reader, cell.slot, cell.head, NONE, nextOfReader], edge * COLUMNS);
+    const row = edge * COLUMNS;
+    this.#edges[row + READER] = reader;
+    this.#edges[row + CELL] = cell.slot;
+    this.#edges[row + NEXT_OF_CELL] = cell.head;
+    this.#edges[row + PREVIOUS_OF_CELL] = NONE;
+    this.#edges[row + NEXT_OF_READER] = nextOfReader;
     if (cell.head !== NONE) this.#edges[cell.head * COLUMNS + PREVIOUS_OF_CELL] = edge;
     cell.head = edge;
     this.#live += 1;

@@ -3,7 +3,6 @@
 
 import {
   InstructionBody,
-  type AddressPair,
   type LocalPort,
   type NetworkConfig,
 } from "@weft/shared/gen/weft/v1/southbound.ts";
@@ -84,7 +83,7 @@ function wordsOfPort(port: LocalPort): Words {
   };
 }
 
-function renderPair({ ip, prefixLen, mac }: AddressPair): string {
+function renderPair({ ip, prefixLen, mac }: LocalPort["allowedPairs"][number]): string {
   const prefix = prefixLen === ip.length * 8 ? "" : `/${prefixLen}`;
   return `${bytesToIp(ip)}${prefix}${mac === undefined ? "" : `@${bytesToMac(mac)}`}`;
 }

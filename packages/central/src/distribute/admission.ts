@@ -2,6 +2,7 @@
 
 import type { Hello } from "@weft/shared/gen/weft/v1/southbound.ts";
 import type { ChassisRow } from "../model/rows.ts";
+import { clip, MAX_TEXT } from "./convert.ts";
 
 /** Why the stream is refused; undefined = it is not. `identity`: the chassis that the peer's certificate names. */
 export function refusalOf(hello: Hello, identity: string | undefined): string | undefined {
@@ -9,11 +10,12 @@ export function refusalOf(hello: Hello, identity: string | undefined): string | 
     const spoken = `protocol version ${hello.protocolVersion} is unknown`;
     return `${spoken}: central speaks 1, update the agent`;
   }
+  const name = clip(hello.chassis, MAX_TEXT);
   if (identity === undefined) {
-    return `the certificate names no chassis: issue one for ${hello.chassis} with weft pki issue`;
+    return `the certificate names no chassis: issue one for ${name} with weft pki issue`;
   }
   if (identity === hello.chassis) return undefined;
-  return `the certificate is of chassis ${identity}, not of ${hello.chassis}`;
+  return `the certificate is of chassis ${identity}, not of ${name}`;
 }
 
 /** Why an operator must agree before this agent is told anything; undefined = nobody must. */
@@ -26,7 +28,7 @@ export function holdReason(
   if (row.lost) return `it is declared lost: ${wayOut}`;
   if (held === undefined) return undefined;
   if (held.storeId !== store.storeId) {
-    return `it holds instructions of store ${held.storeId}, and this is ${store.storeId}: ${wayOut}`;
+    return `it holds instructions of store ${clip(held.storeId, MAX_TEXT)}, and this is ${store.storeId}: ${wayOut}`;
   }
   if (held.revision > store.revision) {
     const gap = `it holds revision ${held.revision}, and the store is at ${store.revision}`;

@@ -11,15 +11,15 @@ import { describeError } from "@weft/shared/errors.ts";
 import {
   type AgentMessage,
   type CentralMessage,
-  type Hello,
+  Hello,
   SouthboundServiceService,
 } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { SCHEMA_VERSION } from "@weft/shared/instruction-digest.ts";
 import type { Refused } from "../bindings/placement.ts";
 import type { DerivedBatch } from "../derive/deriver.ts";
-import type { ChassisRow } from "../model/rows.ts";
+import type { Batch, ChassisRow } from "../model/rows.ts";
 import { holdReason, refusalOf } from "./admission.ts";
-import { toClaims, toReport } from "./convert.ts";
+import { clip, MAX_TEXT, MAX_VERSION, toClaims, toReport } from "./convert.ts";
 import { Digests } from "./digests.ts";
 import { InstructionEncoder } from "./frames.ts";
 import {
@@ -34,11 +34,14 @@ import type { Stem } from "./outbox.ts";
 import { newPeer, noteAck, noteRefused, type Peer, statusOf } from "./peers.ts";
 import { Queries } from "./queries.ts";
 import { type Realization, RealizedLog } from "./realized.ts";
+import { RefusalLog } from "./refusal-log.ts";
 import { type Received, Session, type Wire } from "./session.ts";
+import { MAX_STREAMS, StreamCount } from "./stream-count.ts";
 
 const SWEEP_MS = 1000;
 /** A stream is cut when nothing was heard for so many leases. */
 const SILENT_LEASES = 3;
+const NOBODY = Hello.fromPartial({});
 
 /** The wire of a call that is gone, or of an in-memory test. */
 export interface Incoming {
@@ -66,6 +69,8 @@ export class Distributor {
   readonly #sessions = new Set<Session>();
   readonly #dirty = new Set<Peer>();
   readonly #queries: Queries;
+  readonly #refusalLog: RefusalLog;
+  readonly #streams = new StreamCount();
   readonly #realized: RealizedLog;
   #sequence = 0n;
   #turn: NodeJS.Immediate | undefined;
@@ -94,6 +99,7 @@ export class Distributor {
       instructions: (scope) => interest.instructions(scope),
     });
     this.#queries = new Queries(options.clock);
+    this.#refusalLog = new RefusalLog(options);
     this.#realized = new RealizedLog({
       clock: options.clock,
       revision: options.currentRevision(),
@@ -146,8 +152,8 @@ export class Distributor {
   }
 
   /** Answers when every chassis that the revision touched and that is alive has acked it, or at the deadline. */
-  realized(revision: bigint, timeoutMs: number): Promise<Realization> {
-    return this.#realized.wait(revision, timeoutMs);
+  realized(revision: bigint, timeoutMs: number, signal?: AbortSignal): Promise<Realization> {
+    return this.#realized.wait(revision, timeoutMs, signal);
   }
 
   chassisStatus(id: string): ChassisStatus {
@@ -162,6 +168,15 @@ export class Distributor {
   /** An operator agrees that the chassis is told what this store says. False = it does not wait for that. */
   adopt(id: string): boolean {
     return this.#peers.get(id)?.session?.adopt() ?? false;
+  }
+
+  /** A chassis that is declared lost, or is not any more, connects anew: what it may be told and what it holds is judged then. */
+  modelChanged(batch: Batch): void {
+    for (const { table, id, before, after } of batch.changes) {
+      if (table !== "chassis" || before === undefined || before.lost === after?.lost) continue;
+      const session = this.#peers.get(id)?.session;
+      if (session !== undefined) this.#ended(session);
+    }
   }
 
   /** True when no chassis acts any more on keys that were freed up to this sequence: each acked it, or is fenced. */
@@ -239,6 +254,7 @@ export class Distributor {
       },
       (hello) => this.#options.peerChassis(call, hello),
     );
+    this.#count(call, incoming.session);
     call.on("data", (message: AgentMessage) => {
       if (message.message === undefined) return;
       const busy = incoming.receive(message.message);
@@ -251,6 +267,15 @@ export class Distributor {
     call.on("cancelled", () => incoming.ended());
     // Garbage or a broken connection; the stream is over either way.
     call.on("error", () => incoming.ended());
+  }
+
+  /** Bounds the streams of one certificate; on plaintext, where nobody is told apart, there is no such bound. */
+  #count(call: Call, session: Session): void {
+    const who = this.#options.peerChassis(call, NOBODY) ?? "no chassis";
+    if (who === NOBODY.chassis) return;
+    const fits = this.#streams.opened(who);
+    call.once("cancelled", () => this.#streams.closed(who));
+    if (!fits) this.#cut(session, "refused", `${who} has ${MAX_STREAMS} streams open already`);
   }
 
   /** A new stream. `identity` = the chassis that its peer may speak for. */
@@ -312,7 +337,7 @@ export class Distributor {
         this.#refusePorts(
           peer,
           session,
-          reports.map(({ portId }) => portId),
+          reports.map(({ portId }) => clip(portId, MAX_TEXT)),
           refused,
         );
         if (complete) session.reported();
@@ -320,14 +345,14 @@ export class Distributor {
       }
       case "addressClaims":
         bindings.heard(chassis);
-        this.#logRefused(bindings.claim(chassis, toClaims(message.value.claims)));
+        this.#refusalLog.note(session, bindings.claim(chassis, toClaims(message.value.claims)));
         return undefined;
       case "scopeKeys":
         bindings.heard(chassis);
         return session.scopeKeys(message.value.keys, message.value.last);
       case "heartbeat":
         bindings.heard(chassis);
-        peer.agentWaitsFor = message.value.waitingFor;
+        peer.agentWaitsFor = clip(message.value.waitingFor, MAX_TEXT);
         peer.driftRepaired = message.value.driftRepaired;
         peer.flows = message.value.flows;
         return undefined;
@@ -381,7 +406,7 @@ export class Distributor {
       this.#cut(peer.session, "replaced", "a newer stream of this chassis replaced this one");
     }
     peer.session = session;
-    peer.agentVersion = hello.agentVersion;
+    peer.agentVersion = clip(hello.agentVersion, MAX_VERSION);
     peer.agentWaitsFor = "";
     const { held } = hello;
     const hold = holdReason(hello, row, { storeId, revision: this.#options.currentRevision() });
@@ -501,14 +526,9 @@ export class Distributor {
     reported: readonly string[],
     refused: readonly Refused[],
   ): void {
-    noteRefused(peer, reported, refused);
-    session.refusePorts(refused.map(({ port, reason }) => ({ portId: port, reason })));
-    this.#logRefused(refused);
-  }
-
-  #logRefused(refused: readonly Refused[]): void {
-    if (refused.length === 0) return;
-    const [first] = refused;
-    this.#options.logger.warn({ ...first, count: refused.length }, "reports refused");
+    const named = refused.map((one) => ({ ...one, port: clip(one.port, MAX_TEXT) }));
+    noteRefused(peer, reported, named);
+    session.refusePorts(named.map(({ port, reason }) => ({ portId: port, reason })));
+    this.#refusalLog.note(session, named);
   }
 }

@@ -58,7 +58,7 @@ export interface DistributorOptions {
   readonly currentRevision: () => bigint;
   /** Registers or refreshes the chassis; when it answers, the model shows the row and its batch was published. */
   readonly registerChassis: (hello: Hello) => Promise<ChassisRow>;
-  /** Name that the peer's certificate speaks for; undefined = none: refused. */
+  /** Name that the peer's certificate speaks for; undefined = none: refused. On plaintext the name that hello gives. */
   readonly peerChassis: (call: Call, hello: Hello) => string | undefined;
   readonly clock: Clock;
   readonly logger: DistributorLogger;

@@ -3,6 +3,7 @@
 
 import type { Ack } from "@weft/shared/gen/weft/v1/southbound.ts";
 import type { Refused } from "../bindings/placement.ts";
+import { toFailure } from "./convert.ts";
 import type { ChassisStatus } from "./options.ts";
 import { Outbox, type OutboxReader } from "./outbox.ts";
 import type { Failure } from "./realized.ts";
@@ -45,7 +46,7 @@ export function newPeer(chassis: string, reader: OutboxReader): Peer {
 /** An ack names all that fails now. */
 export function noteAck(peer: Peer, ack: Ack): void {
   Object.assign(peer, {
-    failed: ack.failed.slice(0, MAX_FAILED),
+    failed: ack.failed.slice(0, MAX_FAILED).map(toFailure),
     failedTotal: Math.max(ack.failedTotal, ack.failed.length),
     driftRepaired: ack.driftRepaired,
     flows: ack.flows,

@@ -38,6 +38,8 @@ interface Waiter {
 
 const MAX_REVISIONS = 1024;
 const MAX_KEYS = 256;
+/** Callers that wait at once; one more is told at once how far it is. */
+export const MAX_WAITERS = 10_000;
 
 export class RealizedLog {
   readonly #clock: Clock;
@@ -89,23 +91,34 @@ export class RealizedLog {
     }
   }
 
-  wait(revision: bigint, timeoutMs: number): Promise<Realization> {
+  /** Calls that wait. */
+  get waiting(): number {
+    return this.#waiters.size;
+  }
+
+  /** Aborted: as if the deadline had passed. */
+  wait(revision: bigint, timeoutMs: number, signal?: AbortSignal): Promise<Realization> {
     return new Promise((resolve) => {
-      const timer = this.#clock.setTimer(timeoutMs, () => {
+      const end = (): void => {
         this.#waiters.delete(waiter);
         waiter.settle(true);
-      });
+      };
+      const timer = this.#clock.setTimer(timeoutMs, end);
       const waiter: Waiter = {
         revision,
         settle: (force) => {
           const answer = this.#judge(revision, force);
           if (answer === undefined) return false;
           timer.cancel();
+          signal?.removeEventListener("abort", end);
           resolve(answer);
           return true;
         },
       };
-      if (!waiter.settle(false)) this.#waiters.add(waiter);
+      const isOver = signal?.aborted === true || this.#waiters.size >= MAX_WAITERS;
+      if (waiter.settle(isOver)) return;
+      this.#waiters.add(waiter);
+      signal?.addEventListener("abort", end, { once: true });
     });
   }
 

@@ -15,6 +15,7 @@ import {
   Resume,
 } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { CentralMessage as Messages } from "@weft/shared/gen/weft/v1/southbound.ts";
+import { DIGEST_BYTES } from "@weft/shared/instruction-digest.ts";
 import { encodeFrame, type InstructionEncoder } from "./frames.ts";
 import type { Outbox } from "./outbox.ts";
 import { differingScopes, planResync, type ResyncReader, tripsBreaker } from "./resync.ts";
@@ -75,9 +76,13 @@ export interface Greeted {
 
 /** Keeps a message far below 1 MiB: an id has at most 63 bytes, a reason a few hundred. */
 const REFUSALS_PER_MESSAGE = 512;
+/** Refusals that wait for the stream; of more than these ports the agent hears when it reports them again. */
+const MAX_REFUSALS = 10_000;
 
 /** Keys that an agent may name in one resync. */
 const MAX_KEYS = 200_000;
+/** Length of all of them together. */
+const MAX_KEY_BYTES = 32 * 1024 * 1024;
 
 export class Session {
   readonly #options: SessionOptions;
@@ -90,6 +95,9 @@ export class Session {
   #asked: readonly string[] = [];
   #equal: ReadonlySet<string> = new Set();
   readonly #theirs = new Map<string, Buffer>();
+  #theirKeyBytes = 0;
+  /** Port -> why it is refused; still to be said. */
+  readonly #refusals = new Map<string, string>();
   #syncDue = false;
   #writing: Generator<Buffer> | undefined;
   #blockedSinceMs: number | undefined;
@@ -171,8 +179,14 @@ export class Session {
   /** Answers why the agent broke the protocol; undefined = it did not. */
   scopeKeys(keys: readonly KeyHash[], last: boolean): string | undefined {
     if (this.#state !== "comparing") return "scope keys that were not asked for";
-    for (const { key, hash } of keys) this.#theirs.set(key, hash);
-    if (this.#theirs.size > MAX_KEYS) return `more than ${MAX_KEYS} keys`;
+    for (const { key, hash } of keys) {
+      if (hash.length !== DIGEST_BYTES) return `a hash of ${hash.length} bytes`;
+      this.#theirKeyBytes += key.length;
+      this.#theirs.set(key, hash);
+    }
+    if (this.#theirs.size > MAX_KEYS || this.#theirKeyBytes > MAX_KEY_BYTES) {
+      return `more than ${MAX_KEYS} keys, or ${MAX_KEY_BYTES} bytes of them`;
+    }
     if (last) this.#judge();
     return undefined;
   }
@@ -195,6 +209,8 @@ export class Session {
 
   drained(): void {
     this.#blockedSinceMs = undefined;
+    if (this.#state === "closed") return;
+    this.#sendRefusals();
     this.pump();
   }
 
@@ -205,9 +221,19 @@ export class Session {
   /** Tells the agent which of the ports it reported it does not own, and why. */
   refusePorts(refusals: readonly PortRefusal[]): void {
     if (this.#state === "closed") return;
-    for (let first = 0; first < refusals.length; first += REFUSALS_PER_MESSAGE) {
-      const part = refusals.slice(first, first + REFUSALS_PER_MESSAGE);
-      this.#send({ $case: "portRefusals", value: { refusals: part } });
+    for (const { portId, reason } of refusals) {
+      if (this.#refusals.size < MAX_REFUSALS) this.#refusals.set(portId, reason);
+    }
+    this.#sendRefusals();
+  }
+
+  /** As much as the stream takes: an agent that reports and does not read is owed the latest of each port only. */
+  #sendRefusals(): void {
+    while (this.#refusals.size > 0 && this.#blockedSinceMs === undefined) {
+      const part = [...this.#refusals].slice(0, REFUSALS_PER_MESSAGE);
+      for (const [portId] of part) this.#refusals.delete(portId);
+      const refusals = part.map(([portId, reason]) => ({ portId, reason }));
+      this.#send({ $case: "portRefusals", value: { refusals } });
     }
   }
 
@@ -222,6 +248,8 @@ export class Session {
     if (this.#state === "closed") return;
     this.#enter("closed");
     this.#writing = undefined;
+    this.#theirs.clear();
+    this.#refusals.clear();
     this.#options.wire.end();
   }
 

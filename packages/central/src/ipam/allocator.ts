@@ -38,6 +38,8 @@ export interface AllocatorOptions {
   readonly macPrefix: string;
   readonly addressReuseAfterMs: number;
   readonly keyReusable: KeyReusable;
+  /** With this many freed keys waiting, the oldest is reused before a new one is taken: bounds the list. Default: the most there may be. */
+  readonly reuseKeysAbove?: number;
   readonly random: RandomBytes;
 }
 
@@ -47,8 +49,7 @@ const keyRanges: Readonly<Record<KeySpace, readonly [number, number]>> = {
   chassis: [minChassisKey, maxChassisKey],
 };
 
-/** With this many freed keys waiting, the oldest is reused before a new one is taken: bounds the list. */
-const PREFER_REUSE_ABOVE = 65_536;
+export const MAX_FREED_KEYS = 65_536;
 /** Released addresses of a subnet that are remembered once their time is over. */
 const MAX_QUARANTINED = 65_536;
 const MAX_RANDOM_MACS = 64;
@@ -220,12 +221,12 @@ export class Allocator {
 
   #keyPool(space: KeySpace): ReusePool<number> {
     const [min, max] = keyRanges[space];
-    const { tables } = this.#options;
+    const { tables, reuseKeysAbove = MAX_FREED_KEYS } = this.#options;
     return new ReusePool<number>({
       size: BigInt(max - min + 1),
       at: (position) => min + Number(position),
       isUsed: (key) => tables.count(`${space}Key`, String(key)) > 0,
-      preferReuseAbove: Math.min(PREFER_REUSE_ABOVE, (max - min) / 2),
+      preferReuseAbove: Math.min(reuseKeysAbove, (max - min) / 2),
     });
   }
 

@@ -7,12 +7,15 @@ import { dirname } from "node:path";
 import { uuidFromBytes } from "@weft/shared/ids.ts";
 import Database from "better-sqlite3";
 import type { FreedValue } from "../ipam/allocator.ts";
-import type { BindingRow, BindingState, DurableTableName, Rows } from "../model/rows.ts";
+import type { BindingRow, BindingState, ClaimRow, DurableTableName, Rows } from "../model/rows.ts";
 import { decodeRow } from "./codec.ts";
 import { corruptText, StoreCorruptError, StoreError, storeError, toWireError } from "./errors.ts";
 import { applicationId, migrations } from "./schema.ts";
 
 export const databaseName = "central.db";
+
+/** Where a restore prepares the database that is to replace the one at `path`. */
+export const stagedPath = (path: string): string => `${path}.restoring`;
 
 /** Cached pages of a connection, in KiB. */
 const CACHE_KIB = 8192;
@@ -23,6 +26,9 @@ export interface LoadedStore {
   readonly rows: { readonly [T in DurableTableName]: readonly Rows[T][] };
   readonly freed: readonly FreedValue[];
   readonly bindings: readonly BindingRow[];
+  readonly claims: readonly ClaimRow[];
+  /** Chassis ids. */
+  readonly fenced: readonly string[];
 }
 
 /** Pragmas that every connection needs. */
@@ -59,6 +65,10 @@ export class StoreLock implements Disposable {
 /** Creates or migrates the database and reads what lives in memory. Throws StoreError. */
 export function loadStore(path: string): LoadedStore {
   const isNew = !existsSync(path);
+  if (isNew && existsSync(stagedPath(path))) {
+    const text = `a restore of ${path} was interrupted: run "weft-central restore FILE" again`;
+    throw new StoreError("rejected", text);
+  }
   let db: Database.Database | undefined;
   try {
     db = new Database(path);
@@ -136,6 +146,8 @@ function load(db: Database.Database, path: string): LoadedStore {
     },
     freed: loadFreed(db),
     bindings: loadBindings(db),
+    claims: loadClaims(db),
+    fenced: db.prepare("SELECT chassis FROM fenced").pluck().all() as string[],
   };
 }
 
@@ -167,5 +179,16 @@ function loadBindings(db: Database.Database): BindingRow[] {
     state: row.state as BindingState,
     reason: row.reason,
     mtuBytes: row.mtu_bytes,
+  }));
+}
+
+function loadClaims(db: Database.Database): ClaimRow[] {
+  const rows = db.prepare("SELECT * FROM claim").all() as (Omit<ClaimRow, "id" | "generation"> & {
+    generation: number;
+  })[];
+  return rows.map((row) => ({
+    ...row,
+    id: `${row.network}/${row.ip}`,
+    generation: BigInt(row.generation),
   }));
 }

@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { databaseName, StoreLock, writeNewStoreId } from "./database.ts";
+import { databaseName, stagedPath, StoreLock, writeNewStoreId } from "./database.ts";
 import { StoreError, storeError, toWireError } from "./errors.ts";
 import { applicationId, migrations } from "./schema.ts";
 
@@ -33,21 +33,26 @@ export function restore(options: { backup: string; dataDir: string; nowMs: numbe
   const path = join(dataDir, databaseName);
   mkdirSync(dataDir, { recursive: true, mode: 0o750 });
   using _lock = new StoreLock(path);
-  const staged = `${path}.restoring`;
+  const staged = stagedPath(path);
+  const dropStaged = (): void => {
+    for (const suffix of ["", "-journal", "-wal", "-shm"]) rmSync(staged + suffix, { force: true });
+  };
+  // The journal of a restore that was cut short must not be applied to this copy.
+  dropStaged();
   try {
     copyFileSync(backup, staged);
     const identity = checkAndRename(staged, backup);
     sync(staged);
-    const replaced = existsSync(path) ? `${path}.before-restore-${options.nowMs}` : null;
-    // The log of an old database must not be applied to the new one.
-    for (const suffix of ["", "-wal", "-shm"]) {
-      if (existsSync(path + suffix)) renameSync(path + suffix, `${replaced}${suffix}`);
-    }
+    // The log of an old database must not be applied to the new one; it may be all that an earlier, interrupted restore left.
+    const old = ["", "-wal", "-shm"].filter((suffix) => existsSync(path + suffix));
+    const aside = `${path}.before-restore-${options.nowMs}`;
+    for (const suffix of old) renameSync(path + suffix, aside + suffix);
+    const replaced = old.length === 0 ? null : aside;
     renameSync(staged, path);
     sync(dataDir);
     return { ...identity, replaced };
   } finally {
-    for (const suffix of ["", "-wal", "-shm"]) rmSync(staged + suffix, { force: true });
+    dropStaged();
   }
 }
 
@@ -71,8 +76,12 @@ function checkAndRename(staged: string, backup: string): { storeId: string; revi
       throw new StoreError("rejected", text);
     }
     const storeId = writeNewStoreId(db);
-    // Who held a port then says nothing about now.
-    db.exec("DELETE FROM binding");
+    // Who held a port or an address then, or was fenced, says nothing about now. An older backup has not all of these.
+    for (const { name } of db
+      .prepare("SELECT name FROM sqlite_schema WHERE name IN ('binding', 'claim', 'fenced')")
+      .all() as { name: string }[]) {
+      db.exec(`DELETE FROM ${name}`);
+    }
     const revision = db.prepare("SELECT coalesce(max(revision), 0) FROM commits").pluck().get();
     db.pragma("journal_mode = DELETE");
     return { storeId, revision: BigInt(revision as number) };

@@ -74,4 +74,20 @@ export const migrations: readonly string[] = [
     mtu_bytes  INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Checkpoint of the volatile claims of addresses.
+  CREATE TABLE claim (
+    network    TEXT NOT NULL,
+    ip         TEXT NOT NULL,
+    mac        TEXT NOT NULL,
+    port       TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    PRIMARY KEY (network, ip)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Checkpoint of the chassis that are fenced.
+  CREATE TABLE fenced (
+    chassis TEXT PRIMARY KEY
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

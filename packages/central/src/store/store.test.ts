@@ -1,4 +1,12 @@
-import { copyFileSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -193,7 +201,21 @@ describe("the file", () => {
       reason: "",
       mtuBytes: 1500,
     } as const;
-    await f.store.checkpoint({ upserts: [binding], deletes: [] });
+    const claim = {
+      ...{ id: "n1/10.0.0.9", network: "n1", ip: "10.0.0.9" },
+      ...{ mac: "0a:00:00:00:00:01", port: "p1", generation: 2n },
+    };
+    const gone = { ...claim, id: "n1/10.0.0.8", ip: "10.0.0.8" };
+    const bindings = { upserts: [binding], deletes: [] };
+    await f.store.checkpoint({
+      ...{ bindings, claims: { upserts: [claim, gone], deletes: [] } },
+      fenced: { upserts: ["c1", "c2"], deletes: [] },
+    });
+    await f.store.checkpoint({
+      bindings: { upserts: [], deletes: [] },
+      claims: { upserts: [], deletes: [gone] },
+      fenced: { upserts: ["c1"], deletes: ["c2"] },
+    });
     const backup = join(dataDir, "backup.db");
     expect(await f.store.backup(backup)).toMatchObject({ revision: 1n });
     await expect(f.store.backup(backup)).rejects.toThrow(/exists/);
@@ -204,7 +226,9 @@ describe("the file", () => {
 
     const store = open(dataDir);
     expect(store.storeId).toBe(storeId);
-    expect(store.takeLoaded().bindings).toEqual([binding]);
+    expect(store.takeLoaded()).toMatchObject({
+      ...{ bindings: [binding], claims: [claim], fenced: ["c1"] },
+    });
     await store[Symbol.asyncDispose]();
 
     const restored = restore({ backup, dataDir, nowMs: 1 });
@@ -248,6 +272,27 @@ describe("the file", () => {
     expect(() => restore({ backup: join(dataDir, "none"), dataDir, nowMs: 1 })).toThrow(
       /does not exist/,
     );
+    await using after = new Fixture({ dataDir });
+    expect(after.model.revision).toBe(1n);
+  });
+
+  it("a restore that was cut short is said, not taken for an empty store; restoring again cures it", async () => {
+    const f = new Fixture();
+    const { dataDir } = f;
+    await f.apply([n1]);
+    const backup = join(dataDir, "backup.db");
+    await f.store.backup(backup);
+    await f.close();
+    const path = join(dataDir, databaseName);
+    // As kill -9 leaves it between the two renames.
+    copyFileSync(backup, `${path}.restoring`);
+    renameSync(path, `${path}.before-restore-1`);
+    writeFileSync(`${path}-wal`, "the log of the old one");
+    expect(() => open(dataDir)).toThrow(/was interrupted.*weft-central restore FILE/);
+    const { replaced } = restore({ backup, dataDir, nowMs: 2 });
+    expect(replaced).toBe(`${path}.before-restore-2`);
+    expect(existsSync(`${replaced}-wal`)).toBe(true);
+    expect(existsSync("null-wal")).toBe(false);
     await using after = new Fixture({ dataDir });
     expect(after.model.revision).toBe(1n);
   });

@@ -158,7 +158,7 @@ export class Store implements CommitLog, AsyncDisposable {
     return found;
   }
 
-  /** Keeps bindings for the next life. */
+  /** Keeps bindings, claims and fences for the next life. */
   checkpoint(request: CheckpointRequest): Promise<void> {
     return this.#writer.call("checkpoint", request);
   }

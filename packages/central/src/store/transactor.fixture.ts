@@ -94,6 +94,7 @@ export class Fixture implements AsyncDisposable {
     }
     this.publisher = new Publisher({
       model: this.model,
+      hold: () => undefined,
       derive: ({ revision }) => ({ revision, instructions: [], subscriptions: [] }),
       distribute: () => undefined,
       published: () => undefined,

@@ -271,3 +271,54 @@ describe("concurrency and faults", () => {
     expect(dry?.action).toBe("created");
   });
 });
+
+describe("what is not durable yet", () => {
+  it("is not confirmed by a set that finds nothing to do", async () => {
+    await using f = new Fixture();
+    const order: string[] = [];
+    await Promise.all([
+      f.apply([n1]).then(() => order.push("created")),
+      f.apply([n1]).then(() => order.push(`unchanged at ${f.store.revision}`)),
+      f.run([remove("network", "other")]).then(() => order.push(`refused at ${f.store.revision}`)),
+      f.apply([v4], { dryRun: true }).then(() => order.push(`planned at ${f.store.revision}`)),
+    ]);
+    expect(order.toSorted()).toEqual([
+      "created",
+      "planned at 1",
+      "refused at 1",
+      "unchanged at 1",
+    ]);
+  });
+
+  it("fails those too when it fails", async () => {
+    await using f = new Fixture({ maxSizeMiB: 1 });
+    const labels = Object.fromEntries(
+      Array.from({ length: 60 }, (_, at) => [`k${at}`, "x".repeat(250)]),
+    );
+    const big = Array.from({ length: 100 }, (_, at) => network(`b${at}`, { labels }));
+    const first = f.apply(big);
+    const second = f.apply(big);
+    await expect(first).rejects.toBeInstanceOf(StoreFullError);
+    await expect(second).rejects.toBeInstanceOf(StoreFullError);
+    const { revision } = await f.apply([n1]);
+    expect(revision).toBe(1n);
+  });
+
+  it("a set whose planning breaks leaves nothing behind", async () => {
+    await using f = new Fixture();
+    await f.apply([n1]);
+    const broken = {
+      action: "edit",
+      table: "chassis",
+      at: "chassis",
+      id: "c1",
+      change: () => {
+        throw new Error("a bug");
+      },
+    } as const;
+    await expect(f.apply([network("n2", { id: "n2" }), broken])).rejects.toThrow("a bug");
+    expect(f.transactor.head.get("network", "n2")).toBeUndefined();
+    const { results } = await f.apply([network("n2", { id: "n2" })]);
+    expect(results[0]).toMatchObject({ action: "created", row: { key: 2 } });
+  });
+});

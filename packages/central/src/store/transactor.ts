@@ -74,6 +74,8 @@ export class Transactor {
   #headRevision: bigint;
   #planning: Promise<unknown> = Promise.resolve();
   #publishing: Promise<unknown> = Promise.resolve();
+  /** The newest commit under way: it rejects when one that it builds on fails. */
+  #lastCommit: Promise<void> = Promise.resolve();
   /** Values that queued sets took out of quarantine, to be put back when they fail. */
   readonly #queuedDrafts = new Set<AllocationDraft>();
 
@@ -150,16 +152,25 @@ export class Transactor {
     intents: (head: Tables) => readonly ChangeIntent[],
     idempotency: { key: string; bodyHash: Buffer } | null,
   ): Promise<{ answer: RunAnswer; published: Promise<void> }> {
+    // Judged by what is queued: answered when that is durable, and failed with it.
     const done = (answer: RunAnswer): { answer: RunAnswer; published: Promise<void> } => ({
       answer,
-      published: Promise.resolve(),
+      published: this.#lastCommit,
     });
     const { expectedRevision } = options;
     if (expectedRevision !== 0n && expectedRevision !== this.#headRevision) {
       return done(staleRevision(expectedRevision, this.#headRevision));
     }
     const context = this.#context();
-    const planned: PlanOutcome = await runInSlices(planChanges(context, intents(this.#head)));
+    const asked = intents(this.#head);
+    let planned: PlanOutcome;
+    try {
+      planned = await runInSlices(planChanges(context, asked));
+    } catch (error) {
+      // A bug; what the plan did to the head until then is not known.
+      await this.#beginAgain([]);
+      throw error;
+    }
     if (!planned.ok) {
       return done({ kind: "refused", problems: planned.problems, count: planned.count });
     }
@@ -188,6 +199,7 @@ export class Transactor {
     this.#allocator.keep(plan.draft);
     this.#headRevision = revision;
     const published = this.#commit(set, plan, revision);
+    this.#lastCommit = published;
     // Whoever asked awaits it as well; nobody may be too late.
     published.catch(() => undefined);
     return { answer: { kind: "done", outcome }, published };
@@ -222,16 +234,20 @@ export class Transactor {
     const drafts = [...this.#queuedDrafts];
     this.#queuedDrafts.clear();
     // After the set that is being planned: it would build on a head that is gone.
-    const reset = this.#planning.then(async () => {
-      await this.#publishing;
-      this.#head = copyDurable(this.#options.published);
-      this.#headRevision = this.#options.store.revision;
-      const old = this.#allocator;
-      this.#allocator = new Allocator({ ...this.#options.allocation, tables: this.#head });
-      this.#allocator.restore(old.freedValues());
-      this.#allocator.restore(drafts.flatMap((draft) => takenOf(draft)));
-    });
+    const reset = this.#planning.then(() => this.#beginAgain(drafts));
     this.#planning = reset.catch(() => undefined);
+  }
+
+  /** Makes the head anew of what is published; what these drafts drew from quarantine goes back there. */
+  async #beginAgain(drafts: readonly AllocationDraft[]): Promise<void> {
+    await this.#publishing;
+    this.#head = copyDurable(this.#options.published);
+    this.#headRevision = this.#options.store.revision;
+    this.#lastCommit = Promise.resolve();
+    const old = this.#allocator;
+    this.#allocator = new Allocator({ ...this.#options.allocation, tables: this.#head });
+    this.#allocator.restore(old.freedValues());
+    this.#allocator.restore(drafts.flatMap((draft) => takenOf(draft)));
   }
 
   #context(): PlanContext {

@@ -1,8 +1,8 @@
-// The writing SQL: appends sets, keeps the checkpoint of bindings, compacts. Owns the one writing connection; synchronous. Run inside
+// The writing SQL: appends sets, keeps the checkpoint of what is volatile, compacts. Owns the one writing connection; synchronous. Run inside
 // writer-worker.ts; the tests call it directly.
 
 import Database from "better-sqlite3";
-import type { BindingRow } from "../model/rows.ts";
+import type { BindingRow, ClaimRow } from "../model/rows.ts";
 import type { CommitSet } from "./commit-log.ts";
 import { configure } from "./database.ts";
 import { toWireError } from "./errors.ts";
@@ -18,9 +18,17 @@ export interface CompactRequest {
 }
 
 export interface CheckpointRequest {
-  readonly upserts: readonly BindingRow[];
-  /** Port ids. */
-  readonly deletes: readonly string[];
+  readonly bindings: {
+    readonly upserts: readonly BindingRow[];
+    /** Port ids. */
+    readonly deletes: readonly string[];
+  };
+  readonly claims: {
+    readonly upserts: readonly ClaimRow[];
+    readonly deletes: readonly ClaimRow[];
+  };
+  /** Chassis that are fenced now, or are not any more. */
+  readonly fenced: { readonly upserts: readonly string[]; readonly deletes: readonly string[] };
 }
 
 export interface AppendAnswer {
@@ -68,15 +76,22 @@ export class Writer {
     return { committed, error };
   }
 
-  /** Replaces what is kept of some bindings. */
-  checkpoint({ upserts, deletes }: CheckpointRequest): void {
-    const { deleteBinding, putBinding } = this.#statements;
+  /** Replaces what is kept of some bindings, claims and fences. */
+  checkpoint({ bindings, claims, fenced }: CheckpointRequest): void {
+    const { deleteBinding, putBinding, deleteClaim, putClaim, deleteFenced, putFenced } =
+      this.#statements;
     this.#db
       .transaction(() => {
-        for (const port of deletes) deleteBinding.run(port);
-        for (const row of upserts) {
+        for (const port of bindings.deletes) deleteBinding.run(port);
+        for (const row of bindings.upserts) {
           putBinding.run(row.id, row.chassis, row.generation, row.state, row.reason, row.mtuBytes);
         }
+        for (const { network, ip } of claims.deletes) deleteClaim.run(network, ip);
+        for (const row of claims.upserts) {
+          putClaim.run(row.network, row.ip, row.mac, row.port, row.generation);
+        }
+        for (const chassis of fenced.deletes) deleteFenced.run(chassis);
+        for (const chassis of fenced.upserts) putFenced.run(chassis);
       })
       .immediate();
   }
@@ -191,6 +206,12 @@ function prepare(db: Database.Database) {
        VALUES (?, ?, ?, ?, ?, ?)`,
     ),
     deleteBinding: sql("DELETE FROM binding WHERE port = ?"),
+    putClaim: sql(
+      "INSERT OR REPLACE INTO claim (network, ip, mac, port, generation) VALUES (?, ?, ?, ?, ?)",
+    ),
+    putFenced: sql("INSERT OR IGNORE INTO fenced (chassis) VALUES (?)"),
+    deleteFenced: sql("DELETE FROM fenced WHERE chassis = ?"),
+    deleteClaim: sql("DELETE FROM claim WHERE network = ? AND ip = ?"),
     getMeta: sql("SELECT value FROM meta WHERE key = ?").pluck(),
     setMeta: sql("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"),
     purgeIdempotency: sql("DELETE FROM idempotency WHERE at_ms < ?"),

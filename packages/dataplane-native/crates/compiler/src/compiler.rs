@@ -143,15 +143,15 @@ impl Compiler {
     pub fn refuse(&mut self, name: &str, reason: &str) -> Delta {
         let key = Key::parse(name);
         let touched = self.tables.refuse(&key, Some(reason.into()));
-        self.rerun(BTreeSet::from([key]), touched)
+        self.rerun(BTreeSet::from([key]), &touched)
     }
 
     /// Forgets all refusals: for a switch that may take what it, or another one, refused before.
     pub fn retry(&mut self) -> Delta {
         let keys = self.tables.refused().clone();
         let touched = keys.iter().flat_map(|key| self.tables.refuse(key, None));
-        let touched = touched.collect();
-        self.rerun(keys, touched)
+        let touched: Vec<Dep> = touched.collect();
+        self.rerun(keys, &touched)
     }
 
     /// The instructions that the switch refused: key and reason.
@@ -162,7 +162,7 @@ impl Compiler {
     }
 
     /// Runs `keys` and the readers of what was touched.
-    fn rerun(&mut self, mut keys: BTreeSet<Key>, touched: Vec<Dep>) -> Delta {
+    fn rerun(&mut self, mut keys: BTreeSet<Key>, touched: &[Dep]) -> Delta {
         keys.extend(touched.iter().flat_map(|dep| self.readers_of(dep)));
         self.run(keys)
     }

@@ -314,14 +314,11 @@ impl<'a> Reader<'a> {
 
     /// Our own chassis key, which a chassis that hosts nothing yet may lack.
     pub fn chassis_key(&self) -> Result<u32, String> {
-        match self.row(Key::Config) {
-            Some(Body::Config { chassis_key }) => Ok(*chassis_key),
-            _ => {
-                let missing =
-                    "this chassis has no key yet: central has not sent chassis/<name>/config";
-                Err(self.reason(&Key::Config, missing.into()))
-            }
+        if let Some(Body::Config { chassis_key }) = self.row(Key::Config) {
+            return Ok(*chassis_key);
         }
+        let missing = "this chassis has no key yet: central has not sent chassis/<name>/config";
+        Err(self.reason(&Key::Config, missing.into()))
     }
 
     pub fn network(&self, key: u32) -> Result<&'a Network, String> {

@@ -261,6 +261,62 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Damaged bodies fail or mean something else; put right, nothing of them is left.
+    #[test]
+    fn damaged_bodies_do_no_harm_that_lasts(
+        damage in prop::collection::vec((any::<u16>(), any::<prop::sample::Index>(), any::<u8>(), any::<bool>()), 1..30),
+    ) {
+        let world = common::batch(WORLD);
+        let mut compiler = Compiler::new();
+        compiler.apply(&world);
+        let whole = common::render(&compiler, true);
+        let mut model = Model::of(&compiler);
+        for (pick, at, byte, cut) in damage {
+            let mut broken = world.upserts[usize::from(pick) % world.upserts.len()].clone();
+            let at = at.index(broken.body.len());
+            broken.body[at] = byte;
+            if cut {
+                broken.body.truncate(at);
+            }
+            let upserts = vec![broken];
+            model.play(&compiler.apply(&EngineBatch { upserts, ..EngineBatch::default() }));
+            model.check(&compiler);
+        }
+        model.play(&compiler.apply(&world));
+        model.check(&compiler);
+        prop_assert_eq!(common::render(&compiler, true), whole);
+    }
+
+    /// What a guest sends is never more than refused.
+    #[test]
+    fn packet_services_survive_any_packet(
+        mut packet in prop::collection::vec(any::<u8>(), 0..160),
+        shape in prop::collection::vec(
+            prop::sample::select(vec![(12usize, 0x86u8), (13, 0xdd), (12, 8), (13, 6), (14, 0x60), (20, 58), (21, 255), (54, 135), (54, 136), (19, 32)]),
+            0..9,
+        ),
+    ) {
+        for (at, byte) in shape {
+            if let Some(there) = packet.get_mut(at) {
+                *there = byte;
+            }
+        }
+        let mut compiler = Compiler::new();
+        compiler.apply(&common::batch(WORLD));
+        let table = compiler.service_table();
+        let asks = table.port_at(1).expect("a port");
+        if let Some(reply) = weft_compiler::services::answer_nd(&packet, &asks, table) {
+            prop_assert_eq!(&reply[..6], &packet[6..12]);
+        }
+        if let Some(claim) = weft_compiler::services::read_claim(&packet, &asks) {
+            prop_assert!(!asks.ips.contains(&claim.ip));
+        }
+    }
+}
+
 /// No packet goes back to its sender, none from a tunnel into a tunnel but a relay's copies, and
 /// none reaches a port of another network.
 #[test]

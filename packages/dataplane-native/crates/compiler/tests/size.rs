@@ -98,21 +98,8 @@ fn groups_of(network: &str, peers: &str) -> Compiler {
     compiler
 }
 
-/// The largest flood there is: our whole block over IPv6 and the relays of all others.
-#[test]
-fn the_largest_flood_fits_its_messages() {
-    let peers = "@1..127 network/5/flood/{i} vtep=fd31::{i}\n";
-    let relays: Vec<String> = (1..512)
-        .map(|block| {
-            format!(
-                "network/5/flood/{} vtep=fd31::{block:x}:1 relay=on",
-                block * 128
-            )
-        })
-        .collect();
-    let network = "network/5/config id=huge encap=geneve relayed=on";
-    let compiler = groups_of(network, &(peers.to_owned() + &relays.join("\n")));
-    assert!(compiler.failures().is_empty(), "{:?}", compiler.failures());
+/// Of the groups that send what comes from here: what it leads to, and how often.
+fn copies(compiler: &Compiler) -> usize {
     let mut copies = 0;
     for group in compiler.groups() {
         assert!(group.buckets.len() <= 256);
@@ -123,21 +110,73 @@ fn the_largest_flood_fits_its_messages() {
         let mut bytes = Vec::new();
         weft_openflow::encode(&mut bytes, 1, &Message::GroupMod(Box::new(add))).expect("fits");
     }
-    // 127 chassis keys of block 0 but our own, and 511 relays.
-    assert_eq!(copies, 126 + 511);
+    copies
 }
 
+/// 16,384 chassis: our whole block over IPv6 and the relays of all others.
+#[test]
+fn the_largest_network_fits_its_messages() {
+    let peers = "@1..127 network/5/flood/{i} vtep=fd31::{i}\n";
+    let relays: Vec<String> = (1..128)
+        .map(|block| {
+            format!(
+                "network/5/flood/{} vtep=fd31::{block:x}:1 relay=on",
+                block * 128
+            )
+        })
+        .collect();
+    let network = "network/5/config id=huge encap=geneve relayed=on";
+    let compiler = groups_of(network, &(peers.to_owned() + &relays.join("\n")));
+    assert!(compiler.failures().is_empty(), "{:?}", compiler.failures());
+    // 127 chassis keys of block 0 but our own, and 127 relays.
+    assert_eq!(copies(&compiler), 126 + 127);
+}
+
+/// With a port here, up to what `tests/copies_on_the_wire.rs` of the engine sees arrive, and no more.
 #[test]
 fn more_copies_than_open_vswitch_makes_are_refused() {
-    let network = "network/5/config id=huge encap=geneve";
-    let compiler = groups_of(
-        network,
-        "@2..1000 network/5/flood/{i} vtep=172.31.{hi}.{lo}",
-    );
-    let failures = compiler.failures();
-    let reason = failures.get("network/5/config").expect("refused");
-    assert!(reason.contains("999 tunnel copies"), "{reason}");
-    let network = "network/5/config id=huge encap=vxlan relayed=on";
-    let compiler = groups_of(network, "@2..9 network/5/flood/{i} vtep=172.31.{hi}.{lo}");
-    assert!(compiler.failures()["network/5/config"].contains("only Geneve"));
+    let port = "chassis/c1/port/1 id=p1 network=5 mac=02:00:00:00:00:01";
+    for (vtep, most) in [("172.31.{hi}.{lo}", 584), ("fd31::{i}", 496)] {
+        for encap in ["geneve", "vxlan", "gre"] {
+            let peers = |count: u32| {
+                let last = count + 1;
+                let network = format!("network/5/config id=huge encap={encap}\n{port}");
+                let tunnels = "local/tunnel/2 ofport=60001\nlocal/tunnel/3 ofport=60002";
+                let peers = format!("{tunnels}\n@2..{last} network/5/flood/{{i}} vtep={vtep}");
+                groups_of(&network, &peers)
+            };
+            let compiler = peers(most);
+            assert!(compiler.failures().is_empty(), "{:?}", compiler.failures());
+            assert_eq!(copies(&compiler), most as usize);
+            let compiler = peers(most + 1);
+            let failures = compiler.failures();
+            let reason = failures.get("network/5/config").expect("refused");
+            let needed = format!("{} tunnel copies and 1 here", most + 1);
+            assert!(reason.contains(&needed), "{reason}");
+            assert_eq!((copies(&compiler), failures.len()), (0, 1));
+        }
+    }
+}
+
+/// Central ends such networks at 200 chassis. What it marks as relayed all the same has no flood at
+/// all, and says so: a relay would have to be asked by a key that these headers lack. What has a
+/// destination still arrives.
+#[test]
+fn networks_without_egress_keys_have_no_relays() {
+    for (encap, kind) in [("vxlan", 2), ("gre", 3)] {
+        let network = format!(
+            "network/5/config id=huge encap={encap} relayed=on
+             local/tunnel/{kind} ofport=60001
+             chassis/c1/port/1 id=p1 network=5 mac=02:00:00:00:00:01
+             network/5/location/9 mac=02:00:00:00:00:09 chassis=9 vtep=172.31.0.9"
+        );
+        let peers = "@2..202 network/5/flood/{i} vtep=172.31.{hi}.{lo}";
+        let compiler = groups_of(&network, peers);
+        let failures = compiler.failures();
+        assert_eq!(failures.len(), 1, "{failures:?}");
+        assert!(failures["network/5/config"].contains("only Geneve"));
+        assert_eq!(compiler.groups().len(), 0);
+        let of = |key: u32| compiler.flows_of_port(key).len();
+        assert!(of(1) > 3 && of(9) > 0);
+    }
 }

@@ -178,9 +178,9 @@ impl Chassis {
         ovs.ip(&["address", "add", &address, "dev", "br-phy", "nodad"]);
         ovs.ip(&["link", "set", "br-phy", "up"]);
         until("the address of the tunnel", || {
-            let routes = ovs.appctl(&["ovs/route/show"]);
+            let known = ovs.appctl(&["ovs/route/show"]);
             let local = |line: &str| line.contains(&own.to_string()) && line.ends_with(" local");
-            routes.lines().any(local).then_some(())
+            known.lines().any(local).then_some(())
         });
         ovs.appctl(&["ovs/route/add", network, "br-phy", router]);
         ovs.appctl(&["tnl/neigh/set", "br-phy", router, &colons(ROUTER_MAC)]);
@@ -289,14 +289,16 @@ fn a_thousand_peers_get_one_copy_each_by_way_of_relays() {
     assert_eq!(reached.len(), 1000);
 }
 
-/// As many copies as the compiler allows: more than two groups.
+/// As many copies as the compiler allows, in several groups.
 #[test]
 fn the_largest_flood_loses_no_copy() {
     for (underlay, encap) in [(V4, "geneve"), (V4, "vxlan"), (V6, "geneve"), (V6, "vxlan")] {
-        let chassis = Chassis::start(underlay, 1, &format!("encap={encap}"), 2..=641);
+        let most = if underlay == V4 { 584 } else { 496 };
+        let chassis = Chassis::start(underlay, 1, &format!("encap={encap}"), 2..=most + 1);
         let copies = chassis.copies_of("vm", BROADCAST);
         let reached = once(&copies);
-        assert_eq!(reached.len(), 640, "{encap} over {underlay:?}");
-        assert_eq!(reached, underlay.vteps(2..=641));
+        let expected = underlay.vteps(2..=most + 1);
+        assert_eq!(reached.len(), expected.len(), "{encap} over {underlay:?}");
+        assert_eq!(reached, expected);
     }
 }

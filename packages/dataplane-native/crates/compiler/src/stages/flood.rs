@@ -8,6 +8,8 @@
 //! port, our own chassis is left out of our lists, and blocks are disjoint by chassis key, so that
 //! no relay that we ask has us in its block.
 
+use std::net::IpAddr;
+
 use weft_instructions::v1::EncapType;
 use weft_openflow::{Action, Field, MAX_MESSAGE_BYTES, Match, port};
 
@@ -25,8 +27,14 @@ use crate::pipeline::{INGRESS_POLICY, L2, PROVIDER_IN, TUNNEL_IN, TUNNEL_IN_BY_M
 pub const BLOCK: u32 = 128;
 /// Buckets of one group.
 const BUCKETS: usize = 256;
-/// Tunnel copies of one packet: OVS silently drops what lies beyond about 680.
-const COPIES: usize = 640;
+/// Bytes of datapath actions that one packet may lead to: their length has 16 bits, and OVS 3.1
+/// silently drops the copies that lie beyond.
+const ACTIONS_BYTES: usize = 65_535;
+/// Bytes of such actions for a copy into a Geneve tunnel over (IPv4, IPv6), which is the longest: 100
+/// and 120 where the underlay has one port, and room for a VLAN tag there.
+const COPY_BYTES: (usize, usize) = (112, 132);
+/// The same for a local copy: 8, and room for what policies may add.
+const LOCAL_COPY_BYTES: usize = 16;
 /// Room for the header of a group message.
 const GROUP_HEADER_BYTES: usize = 64;
 
@@ -133,15 +141,16 @@ fn replicate(
             peers,
             own_block,
         } => {
-            let buckets = sender_buckets(network, tunnel, peers, *own_block, kind)?;
-            if !buckets.is_empty() {
+            let copies = sender_copies(network, tunnel, peers, *own_block, kind)?;
+            if !copies.buckets.is_empty() {
                 out.extend(tunnel::header(
                     tunnel.encap,
                     network.key,
                     kind.egress,
                     false,
                 ));
-                out.extend(chunks(emit, network, kind.remote_group, buckets)?);
+                let group = (network, kind.remote_group);
+                out.extend(chunks(emit, group, copies, ports.len())?);
             }
         }
     }
@@ -149,7 +158,7 @@ fn replicate(
         let (matching, band) = destinations(network.key, kind);
         emit.flow((L2, band), kind.rule, matching, out, None);
     }
-    arrivals(emit, network, uplink, kind, here)
+    arrivals(emit, network, uplink, kind, (here, ports.len()))
 }
 
 /// The group of local copies; `None` when no port here gets one.
@@ -169,16 +178,32 @@ fn local_group(emit: &mut Emit, network: u32, ports: &[&Port], kind: &Kind) -> O
     })
 }
 
+/// Copies into a tunnel, a bucket each.
+#[derive(Default)]
+struct Copies {
+    buckets: Vec<Vec<Action>>,
+    /// Of datapath actions, at most.
+    bytes: usize,
+}
+
+impl Copies {
+    fn push(&mut self, vtep: IpAddr, actions: Vec<Action>) {
+        let (v4, v6) = COPY_BYTES;
+        self.bytes += if vtep.is_ipv4() { v4 } else { v6 };
+        self.buckets.push(actions);
+    }
+}
+
 /// What goes out of a local port's packet: one bucket for each chassis that we send to.
-fn sender_buckets(
+fn sender_copies(
     network: &Network,
     tunnel: &Tunnel,
     peers: &[&FloodPeer],
     own_block: u32,
     kind: &Kind,
-) -> Result<Vec<Vec<Action>>, String> {
+) -> Result<Copies, String> {
     let wanted = |peer: &FloodPeer| !kind.unknown || peer.unknown_unicast;
-    let mut buckets = Vec::new();
+    let mut copies = Copies::default();
     for peer in peers {
         let mut actions = Vec::new();
         if network.relayed && peer.block != own_block {
@@ -192,20 +217,21 @@ fn sender_buckets(
         } else if !wanted(peer) {
             continue;
         }
-        actions.extend(tunnel::addresses(tunnel, vtep(network, peer)?));
+        let vtep = vtep(network, peer)?;
+        actions.extend(tunnel::addresses(tunnel, vtep));
         actions.push(Action::output(tunnel.ofport));
-        buckets.push(actions);
+        copies.push(vtep, actions);
     }
-    Ok(buckets)
+    Ok(copies)
 }
 
-/// Packets that come from a tunnel or from the physical network: local copies, and a relay's.
+/// Packets that come from a tunnel or from the physical network: local copies, `here`, and a relay's.
 fn arrivals(
     emit: &mut Emit,
     network: &Network,
     uplink: &Uplink<'_>,
     kind: &Kind,
-    here: Vec<Action>,
+    (here, local): (Vec<Action>, usize),
 ) -> Result<(), String> {
     let geneve = network.attachment == Attachment::Overlay(EncapType::Geneve);
     if !geneve {
@@ -234,7 +260,7 @@ fn arrivals(
         },
     ) = (network.relayed, uplink)
     {
-        let mut buckets = Vec::new();
+        let mut copies = Copies::default();
         let block = peers.iter().filter(|peer| peer.block == *own_block);
         for peer in block.filter(|peer| !kind.unknown || peer.unknown_unicast) {
             let vtep = vtep(network, peer)?;
@@ -242,11 +268,11 @@ fn arrivals(
             actions.extend(tunnel::addresses(tunnel, vtep));
             // To the tunnel port by its number OVS would not send: it is the input port.
             actions.push(Action::output(port::IN_PORT));
-            buckets.push(actions);
+            copies.push(vtep, actions);
         }
-        if !buckets.is_empty() {
+        if !copies.buckets.is_empty() {
             relayed.extend(tunnel::header(tunnel.encap, network.key, kind.egress, true));
-            relayed.extend(chunks(emit, network, kind.relay_group, buckets)?);
+            relayed.extend(chunks(emit, (network, kind.relay_group), copies, local)?);
         }
     }
     if network.relayed && !relayed.is_empty() {
@@ -273,7 +299,7 @@ fn destinations(network: u32, kind: &Kind) -> (Match, u16) {
     }
 }
 
-fn vtep(network: &Network, peer: &FloodPeer) -> Result<std::net::IpAddr, String> {
+fn vtep(network: &Network, peer: &FloodPeer) -> Result<IpAddr, String> {
     let missing = || {
         format!(
             "flood peer {} of network {} has no VTEP",
@@ -283,19 +309,22 @@ fn vtep(network: &Network, peer: &FloodPeer) -> Result<std::net::IpAddr, String>
     peer.vtep.ok_or_else(missing)
 }
 
-/// Splits buckets into groups that fit one message each; answers the actions that run them all.
+/// Splits copies into groups that fit one message each; answers the actions that run them all.
+/// `local`: ports here that get a copy beside them.
 fn chunks(
     emit: &mut Emit,
-    network: &Network,
-    kind: u32,
-    buckets: Vec<Vec<Action>>,
+    (network, kind): (&Network, u32),
+    copies: Copies,
+    local: usize,
 ) -> Result<Vec<Action>, String> {
-    if buckets.len() > COPIES {
+    let Copies { buckets, bytes } = copies;
+    if bytes + local * LOCAL_COPY_BYTES > ACTIONS_BYTES {
         return Err(format!(
-            "network {}: a broadcast would need {} tunnel copies, more than {COPIES}: \
-             spread its ports over fewer chassis or use a Geneve network with relays",
+            "network {}: a broadcast would need {} tunnel copies and {local} here, more than Open \
+             vSwitch makes of one packet: spread its ports over fewer chassis or use a Geneve \
+             network with relays",
             network.id,
-            buckets.len()
+            buckets.len(),
         ));
     }
     let mut groups: Vec<Vec<Vec<Action>>> = Vec::new();

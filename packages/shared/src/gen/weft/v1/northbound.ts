@@ -520,7 +520,7 @@ export interface AllowedAddressPair {
 
 export interface PortStatus {
   state: PortState;
-  /** Why it is not UP; names the object and the way out. Empty when UP. */
+  /** Why it is not UP; names the object and the way out. When UP: a warning, or empty. */
   reason: string;
   /** Chassis that owns the binding; empty = none. */
   chassis: string;

@@ -1,0 +1,224 @@
+// The order of what the agent says and does, with a real stream and an engine that completes when the test says so.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { credentials, Server, ServerCredentials, type ServerDuplexStream } from "@grpc/grpc-js";
+import type { Dataplane, DataplaneEvent } from "@weft/dataplane-native";
+import { SystemClock } from "@weft/shared/clock.ts";
+import {
+  type AgentMessage,
+  type CentralMessage,
+  InstructionBody,
+  Resume,
+  SouthboundServiceService,
+} from "@weft/shared/gen/weft/v1/southbound.ts";
+import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
+import { pino } from "pino";
+import { afterAll, expect, test } from "vitest";
+import { until } from "../../../test/lab/ovs.ts";
+import { Agent, type SwitchFacts } from "./agent.ts";
+import { agentConfigSchema } from "./config.ts";
+import { CheckpointFile } from "./southbound/checkpoint.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "weft-agent-"));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+type Call = ServerDuplexStream<AgentMessage, CentralMessage>;
+type Said = NonNullable<AgentMessage["message"]>;
+
+/** Takes a batch when there is room, and completes a ticket when it is told to. */
+class Engine {
+  room = true;
+  lastTicket = 0n;
+  readonly onEvent: (event: DataplaneEvent) => void;
+
+  constructor(onEvent: (event: DataplaneEvent) => void) {
+    this.onEvent = onEvent;
+  }
+
+  submit(): bigint {
+    if (!this.room) return 0n;
+    this.lastTicket += 1n;
+    return this.lastTicket;
+  }
+
+  allowPrune(): void {}
+
+  portFlows(): Promise<{ text: string; cookie: bigint }[]> {
+    return Promise.resolve([{ text: "x".repeat(2_000_000), cookie: 1n }]);
+  }
+
+  async close(): Promise<void> {}
+
+  complete(): void {
+    this.onEvent({ kind: "completed", ticket: this.lastTicket, failures: [], flows: 1, groups: 0, meters: 0 });
+  }
+}
+
+let runs = 0;
+
+async function start() {
+  const dir = join(scratch, String(runs++));
+  const said: Said[] = [];
+  const calls: Call[] = [];
+  const server = new Server();
+  server.addService(SouthboundServiceService, {
+    connect: (call: Call) => {
+      calls.push(call);
+      call.on("data", ({ message }: AgentMessage) => {
+        if (message === undefined) return;
+        said.push(message);
+        if (message.$case === "hello") call.write(welcome);
+      });
+      call.on("error", () => {});
+      call.on("end", () => call.end());
+    },
+  });
+  const address = `unix:${dir}.sock`;
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error) =>
+      error === null ? resolve() : reject(error),
+    );
+  });
+  const engines: Engine[] = [];
+  const agent = new Agent({
+    config: agentConfigSchema.parse({ chassis: "a", central: { address, plaintext: true } }),
+    hostname: "a",
+    credentials: credentials.createInsecure(),
+    channelOptions: {},
+    checkpoint: new CheckpointFile({
+      path: join(dir, "checkpoint"),
+      clock: new SystemClock(),
+      onError: () => {},
+    }),
+    openDataplane: (onEvent) => {
+      const engine = new Engine(onEvent);
+      engines.push(engine);
+      return engine as unknown as Dataplane;
+    },
+    onInSync: () => {},
+    clock: new SystemClock(),
+    random: () => 0,
+    logger: pino({ level: "silent" }),
+  });
+  await agent.start();
+  await until("hello", () => said.some(({ $case }) => $case === "hello"));
+  const reports = () =>
+    said.flatMap((message) => (message.$case === "portReports" ? [message.value] : []));
+  return {
+    agent,
+    said,
+    reports,
+    engine: engines[0] ?? new Engine(() => {}),
+    /** Writes, and waits until the agent has answered a question behind it. */
+    tell: async (message: NonNullable<CentralMessage["message"]>) => {
+      const asked = said.length;
+      calls.at(-1)?.write({ message });
+      calls.at(-1)?.write({ message: { $case: "query", value: { id: 1n, text: "?" } } });
+      await until("a reply", () =>
+        said.slice(asked).some(({ $case }) => $case === "queryReply"),
+      );
+    },
+    stop: async () => {
+      await agent[Symbol.asyncDispose]();
+      server.forceShutdown();
+    },
+  };
+}
+
+const welcome: CentralMessage = {
+  message: {
+    $case: "welcome",
+    value: {
+      protocolVersion: 1,
+      storeId: "s",
+      epoch: 1n,
+      leaseMs: 30_000,
+      resume: Resume.RESYNC,
+      capabilities: [],
+      revision: 1n,
+    },
+  },
+};
+
+const localPort = {
+  portId: "web-1",
+  portKey: 7,
+  networkKey: 3,
+  mac: Buffer.from("020000000001", "hex"),
+  ips: [],
+  allowedPairs: [],
+  adminUp: true,
+  portSecurity: true,
+  generation: 4n,
+  mtuBytes: 1442,
+};
+
+const frame: NonNullable<CentralMessage["message"]> = {
+  $case: "chunk",
+  value: {
+    upserts: [
+      {
+        key: "chassis/a/port/7",
+        body: Buffer.from(
+          InstructionBody.encode({ body: { $case: "localPort", value: localPort } }).finish(),
+        ),
+      },
+    ],
+    deletes: [],
+    dropScopes: [],
+    end: { sequence: 1n, revision: 1n, inSync: true, adopted: false },
+  },
+};
+
+const facts: SwitchFacts = {
+  vifs: [{ portId: "web-1", name: "tap0", ofport: 5, linkUp: true, mtuBytes: 1442, error: "" }],
+  tunnels: [],
+  patches: [],
+};
+
+test("before OVSDB has shown what the host has, no port is said to be down", async () => {
+  const t = await start();
+  await t.tell(frame);
+  expect(t.reports()).toEqual([]);
+  t.agent.onSwitchFacts(facts);
+  await until("the reports", () => t.reports().length > 0);
+  expect(t.reports()[0]).toMatchObject({
+    complete: true,
+    reports: [{ portId: "web-1", state: PortState.PLUGGED }],
+  });
+  t.engine.complete();
+  await until("the ack", () => t.said.some(({ $case }) => $case === "ack"));
+  expect(t.reports().at(-1)?.reports).toMatchObject([{ portId: "web-1", state: PortState.UP }]);
+  await t.stop();
+});
+
+test("a port is not programmed while the engine has no room for its instructions", async () => {
+  const t = await start();
+  t.agent.onSwitchFacts(facts);
+  t.engine.complete();
+  t.engine.room = false;
+  await t.tell(frame);
+  const states = () => t.reports().flatMap(({ reports }) => reports.map(({ state }) => state));
+  expect(states()).not.toContain(PortState.UP);
+  t.engine.room = true;
+  const before = t.engine.lastTicket;
+  await until("the batch to go in", () => t.engine.lastTicket > before);
+  t.engine.complete();
+  await until("the port to be up", () => states().includes(PortState.UP));
+  await t.stop();
+});
+
+test("an answer that is too large for a message is refused and does not end the stream", async () => {
+  const t = await start();
+  t.agent.onSwitchFacts(facts);
+  await t.tell(frame);
+  await t.tell({ $case: "query", value: { id: 2n, text: "port-flows web-1" } });
+  await until("both replies", () =>
+    t.said.some((message) => message.$case === "queryReply" && message.value.id === 2n),
+  );
+  const reply = t.said.find((message) => message.$case === "queryReply" && message.value.id === 2n);
+  expect(reply).toMatchObject({ value: { json: "", error: expect.stringContaining("too large") } });
+  expect(t.said.filter(({ $case }) => $case === "hello")).toHaveLength(1);
+  await t.stop();
+});

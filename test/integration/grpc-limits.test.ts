@@ -1,0 +1,213 @@
+// The limits that the contracts state, each at the limit and one beyond, against a real process; and what tools rely on: health and
+// reflection.
+import { randomBytes } from "node:crypto";
+import { connect as connectTcp } from "node:net";
+import type { Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { gzipSync } from "node:zlib";
+import { Client, Metadata, status as Code } from "@grpc/grpc-js";
+import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
+import {
+  ApplyRequest,
+  HistoryRequest,
+  Kind,
+  ListRequest,
+  NorthboundServiceClient,
+  NorthboundServiceService,
+  WatchRequest,
+} from "@weft/shared/gen/weft/v1/northbound.ts";
+import type { ApplyResponse, WatchResponse } from "@weft/shared/gen/weft/v1/northbound.ts";
+import { AdminServiceService } from "@weft/shared/gen/weft/v1/orchestration.ts";
+import {
+  AgentMessage,
+  SouthboundServiceClient,
+  SouthboundServiceService,
+} from "@weft/shared/gen/weft/v1/southbound.ts";
+import type { CentralMessage } from "@weft/shared/gen/weft/v1/southbound.ts";
+import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
+import { RpcError, unary } from "@weft/shared/grpc.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { until } from "../lab/ovs.ts";
+import { RunningCentral, type Side } from "./running-central.ts";
+
+const deadlineMs = 20_000;
+const sides: readonly Side[] = ["northbound", "southbound"];
+/** What central may have grown by after all attacks: its own garbage, not what was thrown at it. */
+const maxGrowthMib = 160;
+
+type Fields = Parameters<typeof ApplyRequest.fromPartial>[0];
+type HelloFields = Parameters<typeof AgentMessage.fromPartial>[0];
+
+let central: RunningCentral;
+let ann: NorthboundServiceClient;
+let rssMib = 0;
+
+beforeAll(async () => {
+  central = await RunningCentral.start(["operator:ann", "chassis:good", "chassis:evil"]);
+  ann = central.client(NorthboundServiceClient, "northbound", "operator:ann");
+  await served();
+  rssMib = central.rssMib;
+});
+
+afterAll(() => central[Symbol.asyncDispose]());
+
+afterEach(async () => {
+  expect(central.running, central.log.slice(-2000)).toBe(true);
+  await served();
+});
+
+// ---- who behaves ----
+
+const apply = (fields: object): Promise<ApplyResponse> => applyTo(ann, fields);
+const connectAgent = (identity: string): Agent => connectTo(central, identity);
+
+describe("limits stated in the contract, at the limit and one beyond", () => {
+  const list = (fields: Parameters<typeof ListRequest.fromPartial>[0]) =>
+    unary(ann, NorthboundServiceService.list, ListRequest.fromPartial(fields), { deadlineMs });
+  const history = (fields: Parameters<typeof HistoryRequest.fromPartial>[0]) =>
+    unary(ann, NorthboundServiceService.history, HistoryRequest.fromPartial(fields), { deadlineMs });
+
+  it("50,000 changes a set", async () => {
+    const changes = Array.from({ length: 50_001 }, (_, at) => network(`m${at}`));
+    const { results } = await apply({ changes: changes.slice(1), dryRun: true });
+    expect(results).toHaveLength(50_000);
+    const error = await failure(apply({ changes, dryRun: true }));
+    expect(error).toMatchObject({ code: Code.INVALID_ARGUMENT });
+    expect(error.violations[0]?.field).toBe("changes");
+  });
+
+  it("256 KiB an object", async () => {
+    const object = (reason: string) => ({
+      change: {
+        $case: "upsert" as const,
+        value: {
+          object: {
+            $case: "port" as const,
+            value: { meta: { name: "big" }, spec: { network: "served" }, status: { reason } },
+          },
+        },
+      },
+    });
+    const sizeOf = (reason: string): number => {
+      const [change] = ApplyRequest.fromPartial({ changes: [object(reason)] }).changes;
+      const wire = ApplyRequest.encode({ ...ApplyRequest.fromPartial({}), changes: change ? [change] : [] });
+      // Two headers of three bytes of length and one of tag are around the object.
+      return wire.finish().length - 8;
+    };
+    const padding = 256 * 1024 - sizeOf("x".repeat(200_000)) + 200_000;
+    const fits = await apply({ changes: [object("x".repeat(padding))], dryRun: true });
+    expect(fits.results).toHaveLength(1);
+    const error = await failure(
+      apply({ changes: [object("x".repeat(padding + 1))], dryRun: true }),
+    );
+    expect(error.violations).toMatchObject([{ field: "changes[0].upsert", reason: "OVER_LIMIT" }]);
+    expect(error.message).toContain("262145 bytes");
+  });
+
+  it("128 bytes of idempotency key, 1024 of comment", async () => {
+    const changes = [network("served")];
+    await apply({ changes, idempotencyKey: "k".repeat(128), comment: "c".repeat(1024) });
+    for (const [field, fields] of [
+      ["idempotency_key", { idempotencyKey: "k".repeat(129) }],
+      ["comment", { comment: "é".repeat(513) }],
+    ] as const) {
+      const error = await failure(apply({ changes, ...fields }));
+      expect([error.code, error.violations[0]?.field]).toEqual([Code.INVALID_ARGUMENT, field]);
+    }
+  });
+
+  it("10,000 objects a page, 10,000 entries of history; any revision may be named", async () => {
+    await list({ kind: Kind.NETWORK, pageSize: 10_000 });
+    expect(await failure(list({ kind: Kind.NETWORK, pageSize: 10_001 }))).toMatchObject({
+      code: Code.INVALID_ARGUMENT,
+    });
+    await history({ limit: 10_000 });
+    expect(await failure(history({ limit: 10_001 }))).toMatchObject({
+      code: Code.INVALID_ARGUMENT,
+    });
+    const newest = await history({ limit: 1, beforeRevision: 2n ** 64n - 1n });
+    expect(newest.entries).toHaveLength(1);
+    expect(await failure(list({ kind: Kind.NETWORK, atRevision: 2n ** 64n - 1n }))).toMatchObject({
+      code: Code.OUT_OF_RANGE,
+    });
+  });
+
+  it("1 MiB a southbound message", async () => {
+    const limit = 1024 * 1024;
+    const sized = (bytes: number): HelloFields => {
+      const size = (agentVersion: string): number =>
+        AgentMessage.encode(AgentMessage.fromPartial(hello("evil", { agentVersion }))).finish()
+          .length;
+      return hello("evil", { agentVersion: "v".repeat(500_000 + bytes - size("v".repeat(500_000))) });
+    };
+    const fits = connectAgent("chassis:evil");
+    fits.send(sized(limit));
+    expect((await fits.next())?.$case).toBe("welcome");
+    fits.stop();
+    const beyond = connectAgent("chassis:evil");
+    beyond.send(sized(limit + 1));
+    expect((await beyond.ended)?.code).toBe(Code.RESOURCE_EXHAUSTED);
+    beyond.stop();
+    // What it says of itself is kept, and shown, in a bounded form.
+    const shown = await unary(
+      ann,
+      NorthboundServiceService.get,
+      { ref: { kind: Kind.CHASSIS, id: "evil", project: "" }, atRevision: 0n },
+      { deadlineMs },
+    );
+    expect(JSON.stringify(shown.object?.object?.value.meta).length).toBeLessThan(1000);
+  });
+
+  it("64 MiB a change set", async () => {
+    const limit = 64 * 1024 * 1024;
+    const operator = central.client(Client, "northbound", "operator:ann");
+    const body = (bytes: number): Buffer => {
+      // One field that the contract does not know: skipped, so that only the size counts.
+      const head = Buffer.from([0xfa, 0x07, 0, 0, 0, 0]);
+      const rest = bytes - head.length;
+      for (let at = 0; at < 4; at++) head[2 + at] = ((rest >> (7 * at)) & 0x7f) | (at < 3 ? 0x80 : 0);
+      return Buffer.concat([head, Buffer.alloc(rest)]);
+    };
+    const { path } = NorthboundServiceService.apply;
+    expect((await rawCall(operator, path, body(limit))).code).toBe(Code.OK);
+    expect((await rawCall(operator, path, body(limit + 1))).code).toBe(Code.RESOURCE_EXHAUSTED);
+  });
+});
+
+describe("for tools", () => {
+  it("health says that central serves", async () => {
+    const client = central.client(Client, "northbound", "operator:ann");
+    const { code, bytes } = await rawCall(client, "/grpc.health.v1.Health/Check", Buffer.alloc(0));
+    // HealthCheckResponse {status: SERVING}
+    expect([code, bytes.toString("hex")]).toEqual([Code.OK, "0801"]);
+    const unknown = Buffer.from("0a0161", "hex");
+    expect((await rawCall(client, "/grpc.health.v1.Health/Check", unknown)).code).toBe(
+      Code.NOT_FOUND,
+    );
+  });
+
+  it.each(["v1", "v1alpha"])("reflection %s names the services and knows their files", async (version) => {
+    const client = central.client(Client, "northbound", "operator:ann");
+    const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
+    const stream = client.makeBidiStreamRequest(
+      path,
+      (value: Buffer) => value,
+      (value: Buffer) => value,
+    );
+    const answers: string[] = [];
+    const ended = new Promise<void>((resolve, reject) => {
+      stream.on("data", (value: Buffer) => answers.push(value.toString("latin1")));
+      stream.on("end", resolve);
+      stream.on("error", reject);
+    });
+    // ServerReflectionRequest.list_services = 7, file_containing_symbol = 4.
+    stream.write(Buffer.concat([Buffer.of(0x3a), literal("*")]));
+    stream.write(Buffer.concat([Buffer.of(0x22), literal("weft.v1.NorthboundService")]));
+    stream.end();
+    await ended;
+    for (const name of ["Northbound", "Orchestration", "Admin"]) {
+      expect(answers[0]).toContain(`weft.v1.${name}Service`);
+    }
+    expect(answers[1]).toContain("weft/v1/northbound.proto");
+  });
+});
