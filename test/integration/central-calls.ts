@@ -2,10 +2,7 @@
 
 import { Metadata, status as Code } from "@grpc/grpc-js";
 import type { Client, ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
-import {
-  ApplyRequest,
-  NorthboundServiceService,
-} from "@weft/shared/gen/weft/v1/northbound.ts";
+import { ApplyRequest, NorthboundServiceService } from "@weft/shared/gen/weft/v1/northbound.ts";
 import type {
   ApplyResponse,
   NorthboundServiceClient,
@@ -76,7 +73,11 @@ export interface Agent {
   stop(): void;
 }
 
-export function connectAgent(central: RunningCentral, identity: string): Agent {
+export function connectAgent(
+  central: RunningCentral,
+  identity: string,
+  options: { reads: boolean } = { reads: true },
+): Agent {
   const client = central.client(SouthboundServiceClient, "southbound", identity);
   const stream = client.connect();
   const got: CentralMessage["message"][] = [];
@@ -90,10 +91,11 @@ export function connectAgent(central: RunningCentral, identity: string): Agent {
     over = true;
     wake();
   });
-  stream.on("data", ({ message }: CentralMessage) => {
+  const read = ({ message }: CentralMessage): void => {
     got.push(message);
     wake();
-  });
+  };
+  if (options.reads) stream.on("data", read);
   return {
     stream,
     ended,
@@ -143,4 +145,5 @@ export function rawCall(client: Client, path: string, bytes: Buffer, metadata = 
 }
 
 /** A string of protobuf or HPACK, up to 127 bytes. */
-export const literal = (text: string): Buffer => Buffer.concat([Buffer.of(text.length), Buffer.from(text)]);
+export const literal = (text: string): Buffer =>
+  Buffer.concat([Buffer.of(text.length), Buffer.from(text)]);

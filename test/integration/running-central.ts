@@ -75,7 +75,13 @@ export class RunningCentral implements AsyncDisposable {
       }),
     );
     const log = join(dir, "central.log");
-    const child = spawn("/bin/sh", ["-c", `exec "$0" --config "$1" >"$2" 2>&1`, script, config, log]);
+    const child = spawn("/bin/sh", [
+      "-c",
+      `exec "$0" --config "$1" >"$2" 2>&1`,
+      script,
+      config,
+      log,
+    ]);
     const ports = { northbound: 0, southbound: 0 };
     const central = new RunningCentral(dir, child, ports);
     await until("central to serve", () => {

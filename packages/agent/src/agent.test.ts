@@ -51,7 +51,14 @@ class Engine {
   async close(): Promise<void> {}
 
   complete(): void {
-    this.onEvent({ kind: "completed", ticket: this.lastTicket, failures: [], flows: 1, groups: 0, meters: 0 });
+    this.onEvent({
+      kind: "completed",
+      ticket: this.lastTicket,
+      failures: [],
+      flows: 1,
+      groups: 0,
+      meters: 0,
+    });
   }
 }
 
@@ -115,9 +122,7 @@ async function start() {
       const asked = said.length;
       calls.at(-1)?.write({ message });
       calls.at(-1)?.write({ message: { $case: "query", value: { id: 1n, text: "?" } } });
-      await until("a reply", () =>
-        said.slice(asked).some(({ $case }) => $case === "queryReply"),
-      );
+      await until("a reply", () => said.slice(asked).some(({ $case }) => $case === "queryReply"));
     },
     stop: async () => {
       await agent[Symbol.asyncDispose]();

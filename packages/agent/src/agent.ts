@@ -87,7 +87,9 @@ export class Agent implements AsyncDisposable {
     const { chassis, encaps, mtu } = options.config;
     this.#ports = new PortTable({
       chassis,
-      encaps: encaps.map((encap) => ({ ...encap, type: encapTypeOf(encap.type) })),
+      encaps: encaps.map(({ type, ip, underlayMtuBytes }) => {
+        return { type: encapTypeOf(type), ip, underlayMtuBytes };
+      }),
       enforceMtu: mtu.enforce,
     });
     this.#dataplane = options.openDataplane((event) => this.#onDataplane(event));

@@ -64,7 +64,9 @@ export class Housekeeping implements AsyncDisposable {
         note(this.#changed, change);
       }
     });
-    this.#every("checkpoint of volatile rows", checkpointMs, checkpointMs, () => this.#checkpoint());
+    this.#every("checkpoint of volatile rows", checkpointMs, checkpointMs, () =>
+      this.#checkpoint(),
+    );
     this.#every("probe of the disk", probeMs, probeMs, () => options.store.probe());
     this.#every("retention", firstCompactMs, compactMs, () => this.#compact());
     this.#every("check of the database", checkAfterMs, null, () => this.#check());

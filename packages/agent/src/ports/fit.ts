@@ -4,7 +4,6 @@
 import type { LocalPort, NetworkConfig } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { EncapType } from "@weft/shared/gen/weft/v1/types.ts";
 import { innerMtuBytes } from "@weft/shared/net/mtu.ts";
-import type { Vif } from "./port-table.ts";
 
 /** What this chassis offers to overlays, from its configuration. */
 export interface Underlay {
@@ -30,7 +29,7 @@ export interface Misfit {
 export function misfitOf(
   underlay: Underlay,
   network: NetworkConfig | undefined,
-  vif: Vif,
+  vif: { readonly name: string; readonly mtuBytes: number },
   local: LocalPort,
 ): Misfit | undefined {
   const ofChassis = network === undefined ? "" : chassisMisfit(underlay, network);

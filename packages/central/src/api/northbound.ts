@@ -223,7 +223,8 @@ class Northbound {
       object: table === undefined ? null : { kind: table, id },
       limit: limit === 0 ? defaultHistoryLimit : limit,
       // Above everything there is, and perhaps above what the store can be asked for.
-      beforeRevision: beforeRevision === 0n || beforeRevision > model.revision ? null : beforeRevision,
+      beforeRevision:
+        beforeRevision === 0n || beforeRevision > model.revision ? null : beforeRevision,
     });
     const actions: Readonly<Record<CommitAction, ChangeAction>> = planActions;
     return {

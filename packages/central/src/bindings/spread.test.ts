@@ -23,7 +23,12 @@ function setup(encap: EncapType) {
     return placement.report(`c${chassis}`, [{ portId: `p${port}`, ...told }], false);
   };
   for (let key = 1; key <= MAX_FLOOD_CHASSIS; key++) expect(says(key, key)).toEqual([]);
-  return { rows, placement, says, chassisOf: (port: number) => placement.table.get(`p${port}`)?.chassis };
+  return {
+    rows,
+    placement,
+    says,
+    chassisOf: (port: number) => placement.table.get(`p${port}`)?.chassis,
+  };
 }
 
 test.each([EncapType.VXLAN, EncapType.GRE])("encap %s: one chassis more is refused", (encap) => {

@@ -108,7 +108,7 @@ const cases: Readonly<Record<string, Case>> = {
       put("claim", {
         ...{ id: "blue/10.0.0.100", network: "blue", ip: "10.0.0.100", port: "p8" },
         ...{ mac: "00:00:5e:00:01:01", generation: 2n },
-      } as { id: string }),
+      }),
     ],
   },
   "port-security-off": {
@@ -131,7 +131,8 @@ const cases: Readonly<Record<string, Case>> = {
     keep: endsOfBlocks,
   },
   fenced: {
-    about: "The second chassis is fenced: every chassis that hosts a port refuses it, whatever it hosts.",
+    about:
+      "The second chassis is fenced: every chassis that hosts a port refuses it, whatever it hosts.",
     rows: [
       ...[host(1), host(2), host(3), host(4), network()],
       put("network", rowOf.network({ id: "red", key: 6 })),

@@ -50,7 +50,10 @@ function wordsOf(body: InstructionBody["body"]): Words {
       const where = { chassis: chassisKey, vtep: bytesToIp(vtepIp) };
       return { ip: bytesToIp(ip), mac: bytesToMac(mac), port: portKey, ...where };
     }
-    default:
+    case "localVif":
+    case "localTunnel":
+    case "localPatch":
+    case undefined:
       throw new Error(`central derives no ${body?.$case ?? "instruction without a body"}`);
   }
 }

@@ -186,9 +186,8 @@ function loadClaims(db: Database.Database): ClaimRow[] {
   const rows = db.prepare("SELECT * FROM claim").all() as (Omit<ClaimRow, "id" | "generation"> & {
     generation: number;
   })[];
-  return rows.map((row) => ({
-    ...row,
-    id: `${row.network}/${row.ip}`,
-    generation: BigInt(row.generation),
-  }));
+  return rows.map(({ network, ip, mac, port, generation }) => {
+    const id = `${network}/${ip}`;
+    return { id, network, ip, mac, port, generation: BigInt(generation) };
+  });
 }

@@ -282,12 +282,7 @@ describe("what is not durable yet", () => {
       f.run([remove("network", "other")]).then(() => order.push(`refused at ${f.store.revision}`)),
       f.apply([v4], { dryRun: true }).then(() => order.push(`planned at ${f.store.revision}`)),
     ]);
-    expect(order.toSorted()).toEqual([
-      "created",
-      "planned at 1",
-      "refused at 1",
-      "unchanged at 1",
-    ]);
+    expect(order.toSorted()).toEqual(["created", "planned at 1", "refused at 1", "unchanged at 1"]);
   });
 
   it("fails those too when it fails", async () => {
