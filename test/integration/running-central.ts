@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Client } from "@grpc/grpc-js";
+import type { Client } from "@grpc/grpc-js";
 import { SystemClock } from "@weft/shared/clock.ts";
 import { channelOptions } from "@weft/shared/grpc.ts";
 import { initCa, issue } from "@weft/shared/pki.ts";

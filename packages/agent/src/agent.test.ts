@@ -214,6 +214,20 @@ test("a port is not programmed while the engine has no room for its instructions
   await t.stop();
 });
 
+test("one instruction that cannot be read does not stop the others", async () => {
+  const t = await start();
+  t.agent.onSwitchFacts(facts);
+  if (frame.$case !== "chunk") throw new Error("a frame is a chunk");
+  const broken = { key: "chassis/a/port/8", body: Buffer.from("ffffffff", "hex") };
+  const upserts = [broken, ...frame.value.upserts];
+  await t.tell({ $case: "chunk", value: { ...frame.value, upserts } });
+  t.engine.complete();
+  await until("the port to be up", () =>
+    t.reports().some(({ reports }) => reports.some(({ state }) => state === PortState.UP)),
+  );
+  await t.stop();
+});
+
 test("an answer that is too large for a message is refused and does not end the stream", async () => {
   const t = await start();
   t.agent.onSwitchFacts(facts);

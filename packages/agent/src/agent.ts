@@ -277,7 +277,8 @@ export class Agent implements AsyncDisposable {
     }
     for (const { key, body } of upserts) {
       if (!PORT_KEY.test(key) && !NETWORK_KEY.test(key)) continue;
-      const decoded = InstructionBody.decode(body).body;
+      const decoded = decodeBody(body);
+      if (decoded === undefined) this.#logger.error({ key }, "an instruction cannot be read");
       if (decoded?.$case === "network") {
         this.#ports.setNetwork(decoded.value.networkKey, decoded.value);
       } else {
@@ -410,6 +411,15 @@ const MAX_FAILED = 1000;
 
 const PORT_KEY = /^chassis\/[^/]+\/port\/\d+$/;
 const NETWORK_KEY = /^network\/(\d+)\/config$/;
+
+/** undefined = it cannot be read: the engine fails that key, and others go on. */
+function decodeBody(body: Buffer): InstructionBody["body"] {
+  try {
+    return InstructionBody.decode(body).body;
+  } catch {
+    return undefined;
+  }
+}
 
 function failed(query: Query, error: string): QueryReply {
   return { id: query.id, json: "", error };

@@ -31,6 +31,7 @@ import {
   defaultDistributorConfig,
 } from "./options.ts";
 import type { Stem } from "./outbox.ts";
+import { overdueOf } from "./overdue.ts";
 import { newPeer, noteAck, noteRefused, type Peer, statusOf } from "./peers.ts";
 import { Queries } from "./queries.ts";
 import { type Realization, RealizedLog } from "./realized.ts";
@@ -489,16 +490,13 @@ export class Distributor {
 
   #sweepNow(): void {
     const nowMs = this.#options.clock.nowMs();
-    const { stallMs, helloMs, reportWaitMs, resumeMs } = this.#config;
+    const { reportWaitMs, resumeMs } = this.#config;
     const silentMs = SILENT_LEASES * this.#options.bindings.config.leaseMs;
     for (const session of [...this.#sessions]) {
-      const { state, blockedSinceMs, judgingSinceMs } = session;
-      if (state === "greeting" && nowMs - session.startedMs > helloMs) {
-        this.#cut(session, "silent", `no hello within ${helloMs} ms`);
-      } else if (nowMs - session.heardMs > silentMs) {
-        this.#cut(session, "silent", `nothing heard for ${silentMs} ms`);
-      } else if (blockedSinceMs !== undefined && nowMs - blockedSinceMs > stallMs) {
-        this.#cut(session, "stalled", `it took nothing for ${stallMs} ms`);
+      const overdue = overdueOf(session, nowMs, { ...this.#config, silentMs });
+      const { judgingSinceMs } = session;
+      if (overdue !== undefined) {
+        this.#cut(session, overdue.cause, overdue.reason);
       } else if (judgingSinceMs !== undefined && nowMs - judgingSinceMs > reportWaitMs) {
         session.reported();
       }

@@ -19,6 +19,7 @@ import { CompactedError, StoreCorruptError, StoreError } from "./errors.ts";
 import { restore } from "./restore.ts";
 import { Store } from "./store.ts";
 import type { RunAnswer } from "./transactor.ts";
+import { Writer } from "./writer.ts";
 import {
   durable,
   Fixture,
@@ -314,6 +315,18 @@ describe("the file", () => {
     await f.apply([n1]);
     expect(await f.store.check()).toEqual([]);
   });
+});
+
+it("compacts so many entries at once, but always a whole revision", async () => {
+  await using f = new Fixture();
+  for (let set = 0; set < 3; set++) {
+    await f.apply(Array.from({ length: 3000 }, (_, at) => network(`n${set}-${at}`)));
+  }
+  const writer = new Writer({ path: join(f.dataDir, databaseName), maxPages: 0 });
+  const request = { horizon: 3, slice: 500, idempotencyBeforeMs: 0, addressesBeforeMs: 0 };
+  const more = [1, 2, 3].map(() => writer.compact(request));
+  expect(more).toEqual([true, true, false]);
+  writer.close();
 });
 
 it("commits what is queued together, each set its own revision; a set that breaks a constraint is a bug", async () => {

@@ -38,6 +38,9 @@ export interface AppendAnswer {
   readonly error: WireError | null;
 }
 
+/** Entries that one slice of compaction looks at; a revision that has more is a slice of its own. */
+const COMPACT_ENTRIES = 5000;
+
 export class Writer {
   readonly #db: Database.Database;
   readonly #statements: ReturnType<typeof prepare>;
@@ -107,7 +110,9 @@ export class Writer {
         if (horizon > Number(s.getMeta.get("horizon") ?? 0))
           s.setMeta.run("horizon", String(horizon));
         const from = Number(s.getMeta.get("compacted") ?? 0);
-        const to = Math.min(horizon, from + slice);
+        const beyond = s.revisionOfEntry.get(from, COMPACT_ENTRIES) as number | undefined;
+        const fits = Math.max(from + 1, (beyond ?? Number.MAX_SAFE_INTEGER) - 1);
+        const to = Math.min(horizon, from + slice, fits);
         if (to <= from) return false;
         for (const entry of s.entriesBetween.all(from, to) as HistoryKey[]) this.#supersede(entry);
         s.setMeta.run("compacted", String(to));
@@ -216,6 +221,9 @@ function prepare(db: Database.Database) {
     setMeta: sql("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"),
     purgeIdempotency: sql("DELETE FROM idempotency WHERE at_ms < ?"),
     purgeAddresses: sql("DELETE FROM freed WHERE space GLOB 'address/*' AND at_ms < ?"),
+    revisionOfEntry: sql(
+      "SELECT revision FROM history WHERE revision > ? ORDER BY revision LIMIT 1 OFFSET ?",
+    ).pluck(),
     entriesBetween: sql(
       `SELECT revision, kind, id, action FROM history WHERE revision > ? AND revision <= ?
        ORDER BY revision`,
