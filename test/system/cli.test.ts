@@ -265,7 +265,10 @@ describe("what the verbs show", () => {
 
   test("placing a port, and waiting for it", async () => {
     const wait = await weft("port", "wait", "second", "--project", "red", "--timeout", "300ms");
-    expect(wait).toMatchObject({ code: 4, stderr: expect.stringContaining("iface-id=web-2") });
+    expect(wait).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining("iface-id=web-2") as unknown,
+    });
     expect(await cluster.central.must("port", "plug", "second", A, "--project", "red")).toContain(
       A,
     );

@@ -6,6 +6,7 @@ import {
   CentralMessage,
   type FrameChunk,
   type Hello,
+  type PortRefusal,
   type Refusal,
   Resume,
   type ScopeDigest,
@@ -27,6 +28,7 @@ export class FakeAgent {
   readonly held = new Map<string, string>();
   readonly frames: FrameChunk["end"][] = [];
   readonly refusals: Refusal[] = [];
+  readonly portRefusals: PortRefusal[] = [];
   /** Port id -> generation; reported UP. */
   readonly plugged = new Map<string, bigint>();
   welcome: Welcome | undefined;
@@ -157,6 +159,9 @@ export class FakeAgent {
           $case: "queryReply",
           value: { id: message.value.id, json: JSON.stringify(message.value.text), error: "" },
         });
+        return;
+      case "portRefusals":
+        this.portRefusals.push(...message.value.refusals);
         return;
       case "refusal":
         this.refusals.push(message.value);
