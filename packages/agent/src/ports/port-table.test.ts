@@ -70,6 +70,42 @@ test("a port comes up step by step, and each step is reported once", () => {
   ]);
 });
 
+test("a change of a programmed port does not take it down; a new device or admin up is waited for", () => {
+  const table = new PortTable(underlay);
+  table.setVif("web-1", vif);
+  table.setLocal(KEY, local);
+  table.awaitTicket(["web-1"], 1n);
+  table.completed(1n, new Map());
+  expect(states(table)).toEqual([`web-1 ${PortState.UP}`]);
+  table.setLocal(KEY, { ...local, ips: [Buffer.of(10, 0, 0, 9)] });
+  table.awaitTicket(["web-1"], 2n);
+  expect(states(table)).toEqual([]);
+  table.completed(2n, new Map());
+  table.setVif("web-1", { ...vif, ofport: 6 });
+  table.awaitTicket(["web-1"], 3n);
+  expect(states(table)).toEqual([`web-1 ${PortState.PLUGGED} flows are being installed`]);
+  table.completed(3n, new Map());
+  table.setLocal(KEY, { ...local, adminUp: false });
+  table.awaitTicket(["web-1"], 4n);
+  table.completed(4n, new Map());
+  expect(states(table)).toEqual([`web-1 ${PortState.PROGRAMMED} port is admin down`]);
+  table.setLocal(KEY, local);
+  table.awaitTicket(["web-1"], 5n);
+  expect(states(table)).toEqual([`web-1 ${PortState.PLUGGED} flows are being installed`]);
+});
+
+test("a port held before a restart of the agent is not reported down while its flows are compared", () => {
+  const table = new PortTable(underlay);
+  table.setHeld("web-1", 4n);
+  table.setLocal(KEY, local);
+  table.setVif("web-1", vif);
+  table.awaitTicket(["web-1"], 1n);
+  expect(states(table)).toEqual([`web-1 ${PortState.UP}`]);
+  table.setVif("web-1", null);
+  table.setVif("web-1", vif);
+  expect(states(table)).toEqual([`web-1 ${PortState.PLUGGED} flows are being installed`]);
+});
+
 test("a failure of the port or of its network keeps it from being programmed, with the reason", () => {
   const table = new PortTable(underlay);
   table.setVif("web-1", vif);

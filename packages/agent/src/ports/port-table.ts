@@ -30,6 +30,11 @@ export interface PortEntry {
   readonly refusal: string;
   /** It was programmed here before with the MTU it has: a network's MTU that falls does not take it down. */
   readonly admitted: boolean;
+  /**
+   * Its flows were in once since its interface came, in this life or the one before. A change of a programmed port does not take
+   * it back to PLUGGED: central would withdraw its location, and established traffic would pay for an update.
+   */
+  readonly programmed: boolean;
   /** Ticket of the engine that must complete before the port counts as programmed; null = none is due. */
   readonly awaits: bigint | null;
   readonly reported: PortReport | null;
@@ -63,14 +68,17 @@ export class PortTable {
       this.#idOfKey.delete(key);
       const entry = this.#ports.get(before);
       if (entry?.local) this.#idsOfNetwork.get(entry.local.networkKey)?.delete(before);
-      this.#put(before, { key: null, local: null, generation: 0n });
+      this.#put(before, { key: null, local: null, generation: 0n, programmed: false });
     }
     if (local === null) return;
     this.#idOfKey.set(key, local.portId);
     const ids = this.#idsOfNetwork.get(local.networkKey);
     if (ids === undefined) this.#idsOfNetwork.set(local.networkKey, new Set([local.portId]));
     else ids.add(local.portId);
-    this.#put(local.portId, { key, local, generation: local.generation, refusal: "" });
+    const entry = this.#ports.get(local.portId);
+    // Admin down, it had no flows that let traffic through: those are to be waited for.
+    const programmed = entry?.programmed === true && (entry.local?.adminUp ?? true);
+    this.#put(local.portId, { key, local, generation: local.generation, refusal: "", programmed });
   }
 
   /** Central refused the report of a port. Forgotten when its interface or its instruction changes. */
@@ -89,12 +97,14 @@ export class PortTable {
     const before = this.#ports.get(portId);
     const grown = vif !== null && before?.vif && vif.mtuBytes > before.vif.mtuBytes;
     const admitted = before?.admitted === true && vif !== null && !grown;
-    this.#put(portId, { vif, admitted, refusal: "" });
+    const sameDevice = before?.vif === null || before?.vif?.ofport === vif?.ofport;
+    const programmed = before?.programmed === true && vif !== null && sameDevice;
+    this.#put(portId, { vif, admitted, programmed, refusal: "" });
   }
 
-  /** A port that the checkpoint says this chassis held: its first report names the generation. */
+  /** A port that the checkpoint says this chassis held: its first report names the generation, and its flows are still there. */
   setHeld(portId: string, generation: bigint): void {
-    this.#put(portId, { generation, admitted: true });
+    this.#put(portId, { generation, admitted: true, programmed: true });
   }
 
   /** Ports for the checkpoint: those that this chassis has and lets in. */
@@ -126,7 +136,9 @@ export class PortTable {
     }
     this.#failures = failures;
     for (const [id, entry] of this.#ports) {
-      if (entry.awaits !== null && entry.awaits <= ticket) this.#put(id, { awaits: null });
+      if (entry.awaits === null || entry.awaits > ticket) continue;
+      const programmed = entry.local !== null && entry.vif !== null;
+      this.#put(id, { awaits: null, programmed });
     }
   }
 
@@ -176,7 +188,9 @@ export class PortTable {
     if (barred !== "") return [PortState.PLUGGED, barred];
     const failure = this.#failureOf(entry);
     if (failure !== undefined) return [PortState.PLUGGED, failure];
-    if (entry.awaits !== null) return [PortState.PLUGGED, "flows are being installed"];
+    if (entry.awaits !== null && !entry.programmed) {
+      return [PortState.PLUGGED, "flows are being installed"];
+    }
     if (!local.adminUp) return [PortState.PROGRAMMED, "port is admin down"];
     if (!vif.linkUp) return [PortState.PROGRAMMED, `interface ${vif.name} has no carrier`];
     return [PortState.UP, this.#misfit(entry)?.reason ?? ""];
@@ -212,6 +226,7 @@ export class PortTable {
       generation: 0n,
       refusal: "",
       admitted: false,
+      programmed: false,
       awaits: null,
       reported: null,
     };
