@@ -81,12 +81,22 @@ async function during(fault: () => Promise<void>): Promise<readonly StreamResult
 const lost = (results: readonly StreamResult[]) =>
   results.reduce((sum, { sent, received }) => sum + sent - received, 0);
 
-/** The fault costs established traffic nothing that the same stream without it does not lose. */
+/**
+ * The fault costs established traffic nothing that the same stream without it does not lose. Two shared cores lose a datagram now
+ * and then without any fault: when the first run says lossy, two of three must agree.
+ */
 async function expectHitless(fault: () => Promise<void>): Promise<void> {
-  const quiet = lost(await during(() => pause(1_000)));
-  const results = await during(fault);
-  expect(results.every(({ sent }) => sent > 100)).toBe(true);
-  expect(lost(results)).toBeLessThanOrEqual(quiet);
+  const excess: number[] = [];
+  while (excess.length < 3) {
+    const quiet = lost(await during(() => pause(1_000)));
+    const results = await during(fault);
+    expect(results.every(({ sent }) => sent > 100)).toBe(true);
+    excess.push(lost(results) - quiet);
+    const hitless = excess.filter((datagrams) => datagrams <= 0).length;
+    if (excess[0] === undefined || excess[0] <= 0 || hitless === 2) return;
+    if (excess.length - hitless === 2) break;
+  }
+  expect(excess, "datagrams lost beyond the quiet run, a run each").toEqual([0]);
 }
 
 async function streaming(name: string): Promise<boolean> {
