@@ -147,17 +147,28 @@ async function main(): Promise<number> {
   }
 }
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, () => {
-    console.error(`\ndemo: ${signal}, cleaning up`);
-    void Cluster.removeLeftovers(PREFIX).finally(() => process.exit(130));
-  });
-}
-const status = await main().catch(async (error: unknown) => {
+let interrupted = false;
+/** Settles after a Ctrl-C, once all is removed. Twice: what was being made during the first pass is gone after the second. */
+const cleaned = new Promise<number>((resolve) => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      interrupted = true;
+      console.error(`\ndemo: ${signal}, cleaning up`);
+      const remove = () => Cluster.removeLeftovers(PREFIX);
+      void remove()
+        .then(remove)
+        .finally(() => resolve(130));
+    });
+  }
+});
+const finished = main().catch(async (error: unknown) => {
+  // What fails while everything is being taken away says nothing.
+  if (interrupted) return cleaned;
   console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
   if (process.env["KEEP"] !== "1") await Cluster.removeLeftovers(PREFIX);
   else console.error("The lab stays up for a look; `make demo-clean` removes it.");
   return 1;
 });
+const status = await Promise.race([finished, cleaned]);
 // Kept guests and daemons must not hold this process.
 process.exit(status);

@@ -47,7 +47,8 @@ export class Fabric {
       .split("\n")
       .map((line) => line.split(" ")[0] ?? "")
       .filter((name) => name.startsWith(`${prefix}-`));
-    for (const name of names) await run("ip", "netns", "del", name);
+    // One that is gone meanwhile is as good as removed.
+    for (const name of names) await run("ip", "netns", "del", name).catch(() => {});
     return names.length;
   }
 
