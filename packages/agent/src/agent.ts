@@ -76,7 +76,6 @@ export class Agent implements AsyncDisposable {
   #completedTicket = 0n;
   #welcome: Welcome | null = null;
   #waitingFor = "";
-  #acked: bigint | null = null;
   #failures = new Map<string, string>();
   #driftRepaired = 0n;
   #flows = 0;
@@ -321,12 +320,11 @@ export class Agent implements AsyncDisposable {
   }
 
   #ack(sequence: bigint): void {
-    this.#acked = sequence;
     const failed = [...this.#failures].map(([key, reason]) => ({ key, reason }));
     this.#session.send({
       $case: "ack",
       value: {
-        sequence: this.#acked,
+        sequence,
         failed: failed.slice(0, MAX_FAILED),
         failedTotal: failed.length,
         driftRepaired: this.#driftRepaired,

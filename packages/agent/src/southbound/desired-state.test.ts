@@ -53,19 +53,6 @@ test("a dropped scope goes whole, but for what the same frame puts back", () => 
   expect([...state.instructions()]).toEqual([upsert("network/1/b", "y")]);
 });
 
-test("the share that a frame deletes counts what it puts back as kept", () => {
-  const state = new DesiredState();
-  state.apply(
-    STORE,
-    1n,
-    frame({ upserts: ["a", "b", "c", "d"].map((k) => upsert(`network/1/${k}`, k)) }),
-  );
-  const share = state.deletionShare(
-    frame({ dropScopes: ["network/1"], upserts: [upsert("network/1/a", "a")], deletes: ["none"] }),
-  );
-  expect(share).toEqual({ deleted: 3, share: 0.75 });
-});
-
 test("digests depend on what is held, not on how it came; another store changes them", () => {
   const operation = fc.record({
     key: fc.constantFrom("network/1/a", "network/1/b", "network/2/a", "chassis/c/x"),

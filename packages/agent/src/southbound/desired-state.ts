@@ -70,17 +70,6 @@ export class DesiredState {
     }
   }
 
-  /** Share of what is held that the frame would delete, 0..1, and the count: what the breaker judges. */
-  deletionShare(frame: Frame): { readonly deleted: number; readonly share: number } {
-    const gone = new Set<string>();
-    for (const name of frame.dropScopes) {
-      for (const key of this.#scopes.get(name)?.instructions.keys() ?? []) gone.add(key);
-    }
-    for (const key of frame.deletes) if (this.get(key) !== undefined) gone.add(key);
-    for (const { key } of frame.upserts) gone.delete(key);
-    return { deleted: gone.size, share: this.#size === 0 ? 0 : gone.size / this.#size };
-  }
-
   /** Applies a complete frame of the store `storeId` in its `epoch`. A digest is keyed by the store: another id re-hashes all. */
   apply(storeId: string, epoch: bigint, frame: Frame): FrameEffect {
     if (this.#position !== null && this.#position.storeId !== storeId) this.#rehash(storeId);
