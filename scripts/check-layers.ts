@@ -78,7 +78,7 @@ function ownerOf(path: string): string {
   return top === "packages" ? `${top}/${second}` : top;
 }
 
-const isTest = (path: string): boolean => /\.test\.ts$/.test(path);
+const isTest = (path: string): boolean => /\.(?:test|fixture)\.ts$/.test(path);
 const isBelow = (path: string, folder: string): boolean =>
   path === folder || path.startsWith(`${folder}/`);
 

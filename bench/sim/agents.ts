@@ -86,6 +86,8 @@ class Member {
   readonly #chassis: SimulatedChassis;
   readonly #stats: FleetStats;
   readonly #held = new Set<string>();
+  /** Sequence of the last frame; it is all that this agent has of a disk. */
+  #acked = 0n;
   /** Port key -> port id. */
   readonly #ports = new Set<string>();
   readonly #client: SouthboundServiceClient;
@@ -150,9 +152,12 @@ class Member {
 
   #welcome(leaseMs: number): void {
     this.#stats.connected += 1;
+    this.#acked = 0n;
     this.#reportUp([...this.#ports], true);
     this.#heartbeat = setInterval(() => {
-      this.#send({ $case: "heartbeat", value: { waitingFor: "", driftRepaired: 0n, flows: 0 } });
+      const durableSequence = this.#acked;
+      const value = { waitingFor: "", driftRepaired: 0n, flows: 0, durableSequence };
+      this.#send({ $case: "heartbeat", value });
     }, leaseMs / 3);
   }
 
@@ -185,6 +190,7 @@ class Member {
       flows: this.#held.size,
     };
     this.#send({ $case: "ack", value });
+    this.#acked = sequence;
     if (!inSync) return;
     this.#stats.inSync += 1;
     this.#stats.held += this.#held.size;

@@ -248,7 +248,7 @@ describe("over TLS", () => {
     const history = await unary(
       ann,
       NorthboundServiceService.history,
-      { ref: undefined, limit: 10_000, beforeRevision: 0n },
+      { ref: undefined, limit: 10_000, beforeRevision: 0n, pageToken: "" },
       { deadlineMs },
     );
     expect(new Set(history.entries.map(({ actor }) => actor))).toEqual(

@@ -1,5 +1,18 @@
-// The limits that the contracts state, each at the limit and one beyond, against a real process; and what tools rely on: health and
-// reflection.
+// The limits that the contracts state, each at the limit and one beyond, against a real process; what is bounded over all callers; and
+// what tools rely on: health and reflection.
+import { connect as connectHttp2 } from "node:http2";
+import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
+import { connect as connectTcp } from "node:net";
+import type { Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import {
+  handshakeMs,
+  maxPlainRequestBytes,
+  maxUnreadCallsPerCaller,
+  northboundTransport,
+  receiveMs,
+  southboundTransport,
+} from "@weft/central/api/limits.ts";
 import { Client, status as Code } from "@grpc/grpc-js";
 import {
   ApplyRequest,
@@ -10,9 +23,9 @@ import {
   NorthboundServiceService,
 } from "@weft/shared/gen/weft/v1/northbound.ts";
 import type { ApplyResponse } from "@weft/shared/gen/weft/v1/northbound.ts";
-import { AgentMessage } from "@weft/shared/gen/weft/v1/southbound.ts";
+import { AgentMessage, SouthboundServiceService } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { unary } from "@weft/shared/grpc.ts";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
   type Agent,
   apply as applyTo,
@@ -27,13 +40,19 @@ import {
   type Saying,
   served,
 } from "./central-calls.ts";
-import { RunningCentral } from "./running-central.ts";
+import { until } from "../lab/ovs.ts";
+import { RunningCentral, type Side } from "./running-central.ts";
 
 let central: RunningCentral;
 let ann: NorthboundServiceClient;
 
 beforeAll(async () => {
-  central = await RunningCentral.start(["operator:ann", "chassis:good", "chassis:evil"]);
+  central = await RunningCentral.start([
+    "operator:ann",
+    "operator:bob",
+    "chassis:good",
+    "chassis:evil",
+  ]);
   ann = central.client(NorthboundServiceClient, "northbound", "operator:ann");
   await served(central, ann);
 });
@@ -161,6 +180,222 @@ describe("limits stated in the contract, at the limit and one beyond", () => {
     expect((await rawCall(operator, path, body(limit + 1))).code).toBe(Code.RESOURCE_EXHAUSTED);
   });
 });
+
+describe("bounded over all callers", () => {
+  const sessions: ClientHttp2Session[] = [];
+  afterEach(() => {
+    for (const session of sessions.splice(0)) session.destroy();
+  });
+
+  const connect = (side: Side, identity: string): ClientHttp2Session => {
+    const session = connectHttp2(`https://127.0.0.1:${central.port(side)}`, {
+      ...central.pem(identity),
+      // This side queues far more than Node grants a session (10 MB).
+      maxSessionMemory: 4000,
+    });
+    session.on("error", () => undefined);
+    session.setMaxListeners(0);
+    sessions.push(session);
+    return session;
+  };
+
+  interface OpenApply {
+    readonly stream: ClientHttp2Stream;
+    /** grpc-status and grpc-message. */
+    readonly answer: Promise<string>;
+    readonly closed: Promise<void>;
+  }
+
+  /** An Apply of 64 MiB that is announced; the caller sends what it likes of it. */
+  const openApply = (session: ClientHttp2Session): OpenApply => {
+    const stream = session.request(
+      {
+        ":method": "POST",
+        ":path": NorthboundServiceService.apply.path,
+        "content-type": "application/grpc",
+        te: "trailers",
+      },
+      { endStream: false },
+    );
+    stream.on("error", () => undefined);
+    stream.resume();
+    const head = Buffer.alloc(5);
+    head.writeUInt32BE(64 * 1024 * 1024, 1);
+    stream.write(head);
+    const answer = new Promise<string>((resolve) => {
+      const read = (
+        headers: Readonly<Record<string, string | string[] | number | undefined>>,
+      ): void => {
+        const { "grpc-status": code, "grpc-message": message } = headers;
+        if (code !== undefined) resolve(`${String(code)} ${decodeURI(String(message))}`);
+      };
+      stream.on("response", read);
+      stream.on("trailers", read);
+    });
+    return { stream, answer, closed: new Promise((resolve) => stream.on("close", resolve)) };
+  };
+
+  it("bytes of requests that are sent and never whole, and others are served meanwhile", async () => {
+    const before = central.rssMib;
+    const calls = Array.from({ length: 5 }, () => connect("northbound", "operator:bob")).flatMap(
+      (session) => Array.from({ length: 8 }, () => openApply(session)),
+    );
+    // 40 x 40 MiB; HTTP/2 holds most of it back here.
+    const piece = Buffer.alloc(4 * 1024 * 1024);
+    for (const { stream } of calls) for (let count = 0; count < 10; count++) stream.write(piece);
+    const startMs = performance.now();
+    let most = 0;
+    while (performance.now() - startMs < receiveMs / 2) {
+      await served(central, ann);
+      most = Math.max(most, central.rssMib - before);
+    }
+    // Two of them are being received, by limits.ts; some garbage on top.
+    expect(most).toBeGreaterThan(40);
+    expect(most).toBeLessThan(300);
+    // Who holds its place for too long while others wait is told so, and its bytes are let go.
+    const first = await Promise.race(
+      calls.map(async (call) => ({ call, answer: await call.answer })),
+    );
+    expect(first.answer).toMatch(/^8 the request was not there after 1\d s, and others wait/);
+    await first.call.closed;
+    expect(first.call.stream.rstCode).toBe(0);
+    await served(central, ann);
+    for (const { stream } of calls) stream.destroy();
+    await until("central to be small again", () =>
+      Promise.resolve(central.rssMib - before < 300 && central.running),
+    );
+  });
+
+  it("calls that wait to be read", async () => {
+    const open = Array.from({ length: 3 }, () => connect("northbound", "operator:bob")).flatMap(
+      (session) => Array.from({ length: 400 }, () => openApply(session)),
+    );
+    const refused: string[] = [];
+    for (const { answer } of open) void answer.then((text) => refused.push(text));
+    const beyond = open.length - maxUnreadCallsPerCaller - 2;
+    await until("the last ones to be refused", () => refused.length >= beyond);
+    expect(refused).toHaveLength(beyond);
+    const text = `8 ${maxUnreadCallsPerCaller} calls of operator/bob wait to be read already: `;
+    expect(new Set(refused)).toEqual(
+      new Set([`${text}make fewer calls at once, or split large sets`]),
+    );
+    await served(central, ann);
+  });
+
+  it("requests of other methods than Apply", async () => {
+    const at = (length: number) =>
+      unary(
+        ann,
+        NorthboundServiceService.list,
+        ListRequest.fromPartial({ kind: Kind.NETWORK, project: "p".repeat(length) }),
+        { deadlineMs },
+      );
+    await at(maxPlainRequestBytes - 100);
+    const error = await failure(at(maxPlainRequestBytes));
+    expect(error.code).toBe(Code.RESOURCE_EXHAUSTED);
+    expect(error.message).toContain(`takes requests of up to ${maxPlainRequestBytes} bytes`);
+  });
+
+  it.each([
+    ["northbound", "operator:bob", northboundTransport],
+    ["southbound", "chassis:evil", southboundTransport],
+  ] as const)("streams of a connection: %s", async (side, identity, limits) => {
+    const session = connect(side, identity);
+    await new Promise((resolve) => session.once("remoteSettings", resolve));
+    expect(session.remoteSettings.maxConcurrentStreams).toBe(limits.streamsPerConnection);
+    // Who does not obey, by hand: HEADERS (RFC 7541: indexed method and scheme) without an end, one stream after the other.
+    const socket = await rawHttp2(side, identity);
+    const frames: number[] = [];
+    const ended = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    readFrames(socket, (type) => frames.push(type));
+    const block = Buffer.concat([
+      Buffer.of(0x83, 0x87, 0x04),
+      literal(side === "northbound" ? "/weft.v1.NorthboundService/Apply" : connectPath),
+      Buffer.of(0x01),
+      literal("127.0.0.1"),
+      Buffer.of(0x0f, 0x10),
+      literal("application/grpc"),
+    ]);
+    const open = (count: number, from: number): void => {
+      const all = Array.from({ length: count }, (_, at) => frame(1, 4, from + 2 * at, block));
+      socket.write(Buffer.concat(all));
+    };
+    open(limits.streamsPerConnection + 20, 1);
+    // RST_STREAM of those beyond, or GOAWAY.
+    await Promise.race([
+      ended,
+      until("streams to be refused", () =>
+        Promise.resolve(frames.includes(3) || frames.includes(7)),
+      ),
+    ]);
+    await served(central, ann);
+    socket.destroy();
+  });
+
+  it("connections, those without a handshake included; these are closed in time", async () => {
+    const sockets: Socket[] = [];
+    let closed = 0;
+    const { connections } = northboundTransport;
+    for (let count = 0; count < connections + 50; count++) {
+      const socket = connectTcp(central.port("northbound"), "127.0.0.1");
+      socket.on("error", () => undefined);
+      socket.on("close", () => closed++);
+      socket.resume();
+      sockets.push(socket);
+    }
+    await until("those beyond to be closed", () => closed >= 50);
+    expect(closed).toBeLessThan(connections / 2);
+    expect(central.log).toContain(`northbound: ${connections} connections are open`);
+    // Who is connected is served.
+    await served(central, ann);
+    await until("the rest to be closed", () => closed === sockets.length, 3 * handshakeMs);
+    const bob = central.client(NorthboundServiceClient, "northbound", "operator:bob");
+    await applyTo(bob, { changes: [network("served", { by: "bob" })] });
+  });
+});
+
+const connectPath = SouthboundServiceService.connect.path;
+
+function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+
+/** A TLS connection that has said the preface of HTTP/2 and empty settings. */
+function rawHttp2(side: Side, identity: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({
+      host: "127.0.0.1",
+      port: central.port(side),
+      ...central.pem(identity),
+      ALPNProtocols: ["h2"],
+    });
+    socket.once("secureConnect", () => {
+      socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+      socket.write(
+        Buffer.concat([frame(4, 0, 0, Buffer.alloc(0)), frame(4, 1, 0, Buffer.alloc(0))]),
+      );
+      resolve(socket);
+    });
+    socket.on("error", reject);
+  });
+}
+
+/** The types of the frames that come. */
+function readFrames(socket: Socket, got: (type: number) => void): void {
+  let rest: Buffer = Buffer.alloc(0);
+  socket.on("data", (bytes: Buffer) => {
+    rest = Buffer.concat([rest, bytes]);
+    while (rest.length >= 9 && rest.length >= 9 + rest.readUIntBE(0, 3)) {
+      got(rest[3] ?? -1);
+      rest = rest.subarray(9 + rest.readUIntBE(0, 3));
+    }
+  });
+}
 
 describe("for tools", () => {
   it("health says that central serves", async () => {

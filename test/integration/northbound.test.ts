@@ -332,6 +332,7 @@ describe("verbs, history, admin", () => {
       ref: { kind: Kind.PORT, id: "web", project: "" },
       limit: 0,
       beforeRevision: 0n,
+      pageToken: "",
     });
     expect(history.entries).toMatchObject([{ actor: "local", comment: "first" }]);
     const status = await call(AdminServiceService.getStatus, {});

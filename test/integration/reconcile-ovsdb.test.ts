@@ -92,6 +92,25 @@ function agent(ovs: Ovs, desired: OvsdbDesired): Agent {
   return { reconciler, status, converged, stop };
 }
 
+/** An Open vSwitch, and an agent that has brought it to `desired`. */
+async function reconciled(desired: OvsdbDesired = base): Promise<Agent & { readonly ovs: Ovs }> {
+  const ovs = await openVSwitch();
+  const started = agent(ovs, desired);
+  await started.converged();
+  return { ovs, ...started };
+}
+
+/** A guest's interface, as its owner plugs it. */
+async function plugTap(ovs: Ovs): Promise<void> {
+  const setting = ["set", "interface", "tap1", "external_ids:iface-id=p1"];
+  await ovs.vsctl("add-port", "br-int", "tap1", "--", ...setting);
+}
+
+async function addBridge(ovs: Ovs, name: string, ...settings: readonly string[]): Promise<void> {
+  const all = ["set", "bridge", name, "datapath_type=netdev", ...settings];
+  await ovs.vsctl("add-br", name, "--", ...all);
+}
+
 async function ports(ovs: Ovs, bridge = "br-int"): Promise<string[]> {
   return (await ovs.vsctl("list-ports", bridge)).split("\n").filter((line) => line !== "");
 }
@@ -111,9 +130,8 @@ async function content(ovs: Ovs): Promise<string> {
 }
 
 test("from an empty database to a bridge with tunnels, in one transaction", async () => {
-  const ovs = await openVSwitch();
-  const { reconciler, converged } = agent(ovs, base);
-  const { observed, objects } = await converged();
+  const { ovs, reconciler, status } = await reconciled();
+  const { observed, objects } = status();
   expect(reconciler.transactions).toBe(1);
   expect(objects.map((o) => [o.object, o.state])).toEqual([
     ["bridge br-int", "ok"],
@@ -131,9 +149,7 @@ test("from an empty database to a bridge with tunnels, in one transaction", asyn
 });
 
 test("applied twice is one transaction; a restarted agent changes nothing", async () => {
-  const ovs = await openVSwitch();
-  const first = agent(ovs, base);
-  await first.converged();
+  const { ovs, ...first } = await reconciled();
   const before = await content(ovs);
   first.reconciler.update({ ...base, tunnels: [vxlan, geneve] });
   await first.converged();
@@ -147,19 +163,8 @@ test("applied twice is one transaction; a restarted agent changes nothing", asyn
 });
 
 test("restarts of both daemons change nothing, ofports included", async () => {
-  const ovs = await openVSwitch();
-  const { reconciler, converged } = agent(ovs, base);
-  await converged();
-  await ovs.vsctl(
-    "add-port",
-    "br-int",
-    "tap1",
-    "--",
-    "set",
-    "interface",
-    "tap1",
-    "external_ids:iface-id=p1",
-  );
+  const { ovs, reconciler, converged } = await reconciled();
+  await plugTap(ovs);
   const before = await content(ovs);
   await ovs.restartVswitchd("SIGKILL");
   await ovs.vsctl("set", "Open_vSwitch", ".", "external_ids:probe=1");
@@ -174,9 +179,7 @@ test("restarts of both daemons change nothing, ofports included", async () => {
 });
 
 test("tunnel port, its settings, and the bridge come back when changed by hand", async () => {
-  const ovs = await openVSwitch();
-  const { converged, reconciler } = agent(ovs, base);
-  await converged();
+  const { ovs, converged, reconciler } = await reconciled();
   const mac = await ovs.vsctl("get", "interface", "br-int", "mac_in_use");
 
   await ovs.vsctl("del-port", "weft-gnv0");
@@ -197,9 +200,7 @@ test("tunnel port, its settings, and the bridge come back when changed by hand",
 });
 
 test("ports of others survive, leftovers of ours go only when in sync", async () => {
-  const ovs = await openVSwitch();
-  const { converged, reconciler } = agent(ovs, base);
-  await converged();
+  const { ovs, converged, reconciler } = await reconciled();
   await ovs.vsctl(
     "add-port",
     "br-int",
@@ -211,16 +212,7 @@ test("ports of others survive, leftovers of ours go only when in sync", async ()
     "external_ids:weft-owner=c2",
     "external_ids:weft-role=tunnel",
   );
-  await ovs.vsctl(
-    "add-port",
-    "br-int",
-    "tap1",
-    "--",
-    "set",
-    "interface",
-    "tap1",
-    "external_ids:iface-id=p1",
-  );
+  await plugTap(ovs);
   reconciler.update({ ...base, tunnels: [], inSync: false });
   await converged();
   expect(await ports(ovs)).toHaveLength(4);
@@ -232,16 +224,7 @@ test("ports of others survive, leftovers of ours go only when in sync", async ()
 
 test("a bridge of somebody else is refused, then adopted, then given back", async () => {
   const ovs = await openVSwitch();
-  await ovs.vsctl(
-    "add-br",
-    "br-int",
-    "--",
-    "set",
-    "bridge",
-    "br-int",
-    "datapath_type=netdev",
-    "external_ids:x=y",
-  );
+  await addBridge(ovs, "br-int", "external_ids:x=y");
   const { converged, reconciler, status } = agent(ovs, base);
   await until("the refusal", () => reconciler.status?.objects[0]?.state === "failed");
   expect(status().objects[0]?.reason).toContain("bridge br-int exists and was not created by Weft");
@@ -262,19 +245,8 @@ test("a bridge of somebody else is refused, then adopted, then given back", asyn
 });
 
 test("VIFs are observed as they are plugged, by whomever", async () => {
-  const ovs = await openVSwitch();
-  const { converged, reconciler } = agent(ovs, base);
-  await converged();
-  await ovs.vsctl(
-    "add-port",
-    "br-int",
-    "tap1",
-    "--",
-    "set",
-    "interface",
-    "tap1",
-    "external_ids:iface-id=p1",
-  );
+  const { ovs, reconciler } = await reconciled();
+  await plugTap(ovs);
   await until("the VIF", () => (reconciler.status?.observed.vifs[0]?.ofport ?? null) !== null);
   const [vif] = reconciler.status?.observed.vifs ?? [];
   expect(vif).toMatchObject({ ifaceId: "p1", name: "tap1", error: null, attachedMac: null });
@@ -296,7 +268,7 @@ test("provider bridges: patches appear with the bridge and go with the mapping",
   await until("the complaint", () => provider()?.state === "failed");
   expect(provider()?.reason).toContain("bridge br-ex does not exist");
 
-  await ovs.vsctl("add-br", "br-ex", "--", "set", "bridge", "br-ex", "datapath_type=netdev");
+  await addBridge(ovs, "br-ex");
   const { observed } = await converged();
   expect(observed.patches[0]?.ofport).toBeGreaterThan(0);
   expect(await ports(ovs, "br-ex")).toEqual(["patch-physnet1-to-int"]);
@@ -323,7 +295,7 @@ test("what the server refuses is named and stops nothing else", async () => {
 test("a refusal that only the commit finds is pinned to its object too", async () => {
   const ovs = await openVSwitch();
   // A bond of somebody else has a member of our name: the index on interface names is broken.
-  await ovs.vsctl("add-br", "br-x", "--", "set", "bridge", "br-x", "datapath_type=netdev");
+  await addBridge(ovs, "br-x");
   await ovs.vsctl("add-bond", "br-x", "bond0", "weft-gnv0", "m1");
   const { reconciler, converged } = agent(ovs, base);
   const state = (object: string) => reconciler.status?.objects.find((o) => o.object === object);
@@ -347,9 +319,7 @@ test("ovs-vswitchd absent: written at once, pending until it comes", async () =>
 });
 
 test("a change asked for while ovsdb-server is away is made when it is back", async () => {
-  const ovs = await openVSwitch();
-  const { reconciler, converged } = agent(ovs, base);
-  await converged();
+  const { ovs, reconciler, converged } = await reconciled();
   await ovs.kill("ovsdb-server", "SIGKILL");
   await until("the loss", () => reconciler.status?.connected === false);
   reconciler.update({ ...base, tunnels: [geneve] });
@@ -360,9 +330,7 @@ test("a change asked for while ovsdb-server is away is made when it is back", as
 });
 
 test("somebody who undoes our changes again and again slows us down, and is named", async () => {
-  const ovs = await openVSwitch();
-  const { reconciler, converged } = agent(ovs, base);
-  await converged();
+  const { ovs, reconciler, converged } = await reconciled();
   const complaint = (): boolean => reconciler.status?.lastError?.includes("undone") === true;
   await until("the complaint", async () => {
     await ovs.vsctl("--no-wait", "--if-exists", "del-port", "weft-gnv0");
@@ -374,9 +342,7 @@ test("somebody who undoes our changes again and again slows us down, and is name
 });
 
 test("a plan made from an outdated view is refused as a whole", async () => {
-  const ovs = await openVSwitch();
-  const { converged, stop } = agent(ovs, base);
-  await converged();
+  const { ovs, stop } = await reconciled();
   await stop();
   const clock = new SystemClock();
   await using session = new OvsdbSession({ address: ovs.dbAddress, clock, random: Math.random });

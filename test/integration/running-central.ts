@@ -100,6 +100,15 @@ export class RunningCentral implements AsyncDisposable {
     return this.#running;
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Its exit status, once it has ended. */
+  get exited(): Promise<number | null> {
+    return this.#exited;
+  }
+
   get log(): string {
     try {
       return readFileSync(join(this.#dir, "central.log"), "utf8");

@@ -170,6 +170,22 @@ describe("the switch loses its state", () => {
     await cluster.waitUp();
   });
 
+  test("while ovs-vswitchd is away its ports stay as they are, and the chassis says so", async () => {
+    const { ovs } = cluster.one(B);
+    const waitingFor = async () => {
+      type Listed = { metadata: { id: string }; status?: { waitingFor?: string } };
+      const chassis = await cluster.central.json<readonly Listed[]>("list", "chassis");
+      return chassis.find(({ metadata }) => metadata.id === B)?.status?.waitingFor ?? "";
+    };
+    await ovs.kill("ovs-vswitchd", "SIGKILL");
+    const text = `Open vSwitch does not answer on ${ovs.mgmtSocket("br-int")}`;
+    await until("it to be said", async () => (await waitingFor()).startsWith(text), 9_000);
+    await cluster.waitUp();
+    await ovs.startVswitchd();
+    await reachable(9_000);
+    await until("its end to be said", async () => (await waitingFor()) === "");
+  });
+
   test("after a restart of ovsdb-server forwarding is back and no flow has changed", async () => {
     const chassis = cluster.one(A);
     const flows = await chassis.ovs.ofctl("dump-flows", "br-int", "--no-stats");

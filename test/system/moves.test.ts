@@ -279,6 +279,36 @@ test("a port that is admin down is closed both ways until it is up again", async
   expect(await whoAnswers("life-a", hosts.get("life-b").ip, 5_000)).toBe("life-b");
 });
 
+test("a port whose device is larger than its network carries is closed both ways until it fits", async () => {
+  const { hostInterface } = cluster.guest("life-b");
+  const mtuBytes = (await portOf("life-b")).status?.mtuBytes ?? 0;
+  const setMtu = (bytes: number) =>
+    cluster
+      .one(B)
+      .ovs.exec(...(["ip", "link", "set", hostInterface, "mtu", String(bytes)] as const));
+  await setMtu(mtuBytes + 1);
+  await until("life-b to say so", async () => {
+    const { status } = await portOf("life-b");
+    return (
+      status?.state === "PLUGGED" &&
+      status.reason?.includes(`has MTU ${mtuBytes + 1}, the network carries ${mtuBytes}`) === true
+    );
+  });
+  closedNow = ["life-b"];
+  await expectClosed("life-b", "calm-b", "life-a");
+  const [closed, near] = [hosts.get("life-b"), hosts.get("calm-b")];
+  const frames = [unicast(near, closed), broadcast(near)];
+  const [direct, everyone] = await hosts.sendAll("calm-b", frames, { closed: closedNow });
+  expect(direct ?? {}).not.toHaveProperty("life-b");
+  expect(everyone ?? {}).not.toHaveProperty("life-b");
+  expect(everyone).toHaveProperty("life-a");
+  await setMtu(mtuBytes);
+  closedNow = [];
+  await cluster.waitUp(["life-b"]);
+  await hosts.converged(["life-a", "life-b", "calm-b"]);
+  expect(await whoAnswers("life-a", hosts.get("life-b").ip, 5_000)).toBe("life-b");
+});
+
 test("a deleted port is gone", async () => {
   await cluster.central.must("delete", "port", "doomed", "--wait");
   closedNow = ["doomed"];

@@ -150,6 +150,21 @@ async function stateOf(id: string): Promise<string> {
   return [state, chassis, reason].filter((part) => part !== "").join(" ");
 }
 
+/** What these chassis were told is on their disks: only then may freed keys be used again. */
+async function durable(...chassis: readonly string[]): Promise<void> {
+  await until("the removals to be on disk", async () => {
+    const listed = await cluster.central.json<
+      readonly {
+        metadata: { id: string };
+        status?: { sentSequence?: number; durableSequence?: number };
+      }[]
+    >("list", "chassis");
+    return listed
+      .filter(({ metadata }) => chassis.includes(metadata.id))
+      .every(({ status }) => (status?.durableSequence ?? 0) >= (status?.sentSequence ?? 0));
+  });
+}
+
 test("keys of a chassis cut off beyond staleAfter go to others, and nobody gets its packets", async () => {
   const stale = hosts.get("stale");
   const victim = hosts.get("victim");
@@ -167,6 +182,7 @@ test("keys of a chassis cut off beyond staleAfter go to others, and nobody gets 
   }
   await cluster.central.must("delete", "subnet", "old-4");
   await cluster.central.must("delete", "network", "old");
+  await durable(A, B);
   const heirs = ["heir-1", "heir-2", "heir-3"];
   await apply(networkText("new", "new"), ...heirs.map((id, at) => portText(id, "new", B, 21 + at)));
   await bring(...heirs);

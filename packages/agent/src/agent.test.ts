@@ -1,5 +1,5 @@
 // The order of what the agent says and does, with a real stream and an engine that completes when the test says so.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { credentials, Server, ServerCredentials, type ServerDuplexStream } from "@grpc/grpc-js";
@@ -8,11 +8,13 @@ import { SystemClock } from "@weft/shared/clock.ts";
 import {
   type AgentMessage,
   type CentralMessage,
+  EngineBatch,
+  type Heartbeat,
   InstructionBody,
   Resume,
   SouthboundServiceService,
 } from "@weft/shared/gen/weft/v1/southbound.ts";
-import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
+import { EncapType, PortState } from "@weft/shared/gen/weft/v1/types.ts";
 import { pino } from "pino";
 import { afterAll, expect, test } from "vitest";
 import { until } from "../../../test/lab/ovs.ts";
@@ -30,14 +32,19 @@ type Said = NonNullable<AgentMessage["message"]>;
 class Engine {
   room = true;
   lastTicket = 0n;
+  /** Keys that it holds. */
+  readonly keys = new Set<string>();
   readonly onEvent: (event: DataplaneEvent) => void;
 
   constructor(onEvent: (event: DataplaneEvent) => void) {
     this.onEvent = onEvent;
   }
 
-  submit(): bigint {
+  submit(bytes: Buffer): bigint {
     if (!this.room) return 0n;
+    const { upserts, deletes } = EngineBatch.decode(bytes);
+    for (const key of deletes) this.keys.delete(key);
+    for (const { key } of upserts) this.keys.add(key);
     this.lastTicket += 1n;
     return this.lastTicket;
   }
@@ -96,7 +103,7 @@ async function start() {
     checkpoint: new CheckpointFile({
       path: join(dir, "checkpoint"),
       clock: new SystemClock(),
-      onError: () => {},
+      random: () => 0,
     }),
     openDataplane: (onEvent) => {
       const engine = new Engine(onEvent);
@@ -114,8 +121,13 @@ async function start() {
     said.flatMap((message) => (message.$case === "portReports" ? [message.value] : []));
   return {
     agent,
+    dir,
     said,
     reports,
+    heartbeats: () =>
+      said.flatMap((message): Heartbeat[] =>
+        message.$case === "heartbeat" ? [message.value] : [],
+      ),
     engine: engines[0] ?? new Engine(() => {}),
     /** Writes, and waits until the agent has answered a question behind it. */
     tell: async (message: NonNullable<CentralMessage["message"]>) => {
@@ -241,5 +253,107 @@ test("an answer that is too large for a message is refused and does not end the 
     value: { json: "", error: expect.stringContaining("too large") as unknown },
   });
   expect(t.said.filter(({ $case }) => $case === "hello")).toHaveLength(1);
+  await t.stop();
+});
+
+/** Frame `sequence` with these changes. */
+function change(
+  sequence: bigint,
+  upserts: readonly { key: string; body: InstructionBody["body"] }[],
+  deletes: readonly string[] = [],
+): NonNullable<CentralMessage["message"]> {
+  return {
+    $case: "chunk",
+    value: {
+      upserts: upserts.map(({ key, body }) => ({
+        key,
+        body: Buffer.from(InstructionBody.encode({ body }).finish()),
+      })),
+      deletes: [...deletes],
+      dropScopes: [],
+      end: { sequence, revision: sequence, inSync: false, adopted: false },
+    },
+  };
+}
+
+function networkOf(encap: EncapType) {
+  return {
+    key: "network/3/config",
+    body: {
+      $case: "network" as const,
+      value: {
+        ...{ networkKey: 3, networkId: "blue", encap, physicalNetwork: "", vlan: 0 },
+        ...{ mtuBytes: 1442, gatewayIps: [], gatewayMac: Buffer.alloc(0) },
+        ...{ relayed: false, unknownUnicast: false },
+      },
+    },
+  };
+}
+
+test("a port that does not fit is unknown to the engine, from the frame that says so until it fits", async () => {
+  const t = await start();
+  t.agent.onSwitchFacts({
+    ...facts,
+    vifs: facts.vifs.map((vif) => ({ ...vif, mtuBytes: 1500 })),
+  });
+  expect([...t.engine.keys]).toEqual(["local/vif/web-1"]);
+  await t.tell(frame);
+  expect([...t.engine.keys]).toEqual(["chassis/a/port/7"]);
+  t.engine.complete();
+  const last = () =>
+    t
+      .reports()
+      .flatMap(({ reports }) => reports)
+      .at(-1);
+  await until("the reason", () => last()?.reason.includes("has MTU 1500") === true);
+  expect(last()?.state).toBe(PortState.PLUGGED);
+
+  t.agent.onSwitchFacts(facts);
+  expect([...t.engine.keys]).toEqual(["chassis/a/port/7", "local/vif/web-1"]);
+  await until("the wait", () => last()?.reason === "flows are being installed");
+  t.engine.complete();
+  await until("the port to be up", () => last()?.state === PortState.UP);
+
+  await t.tell(change(2n, [networkOf(EncapType.VXLAN)]));
+  expect([...t.engine.keys].sort()).toEqual(["chassis/a/port/7", "network/3/config"]);
+  await until("the refusal", () => last()?.reason.includes("no vxlan endpoint") === true);
+  await t.tell(change(3n, [], ["network/3/config"]));
+  expect([...t.engine.keys].sort()).toEqual(["chassis/a/port/7", "local/vif/web-1"]);
+  t.engine.complete();
+  await until("the port to be up again", () => last()?.state === PortState.UP);
+  await t.stop();
+});
+
+test("a frame that frees something is said to be on disk soon after it is", async () => {
+  const t = await start();
+  t.agent.onSwitchFacts(facts);
+  await t.tell(frame);
+  await t.tell(change(2n, [], ["chassis/a/port/7"]));
+  await until("the heartbeat", () =>
+    t.heartbeats().some(({ durableSequence }) => durableSequence === 2n),
+  );
+  await t.stop();
+  const next = new CheckpointFile({
+    ...{ path: join(t.dir, "checkpoint"), clock: new SystemClock(), random: () => 0 },
+  });
+  expect(await next.load()).toMatchObject({ checkpoint: { sequence: 2n, instructions: [] } });
+});
+
+test("a disk that refuses and a switch that does not answer are said, and that they do again", async () => {
+  const t = await start();
+  writeFileSync(t.dir, "in the way");
+  t.agent.onSwitchFacts(facts);
+  await t.tell(frame);
+  const waitingFor = () => t.heartbeats().at(-1)?.waitingFor ?? "";
+  await until("both", () =>
+    /^Open vSwitch does not answer on \/run\/openvswitch\/br-int\.mgmt .*; checkpoint .* cannot be written/.test(
+      waitingFor(),
+    ),
+  );
+  expect(t.heartbeats().map(({ durableSequence }) => durableSequence)).not.toContain(1n);
+  rmSync(t.dir);
+  t.engine.onEvent({ kind: "connection", connected: true, reason: "" });
+  await until("neither", () => waitingFor() === "");
+  expect(t.heartbeats().at(-1)?.durableSequence).toBe(1n);
   await t.stop();
 });

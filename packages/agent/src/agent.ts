@@ -14,14 +14,14 @@
 import type { ChannelCredentials, ClientOptions } from "@grpc/grpc-js";
 import type { Dataplane, DataplaneEvent } from "@weft/dataplane-native";
 import type { Clock } from "@weft/shared/clock.ts";
+import { describeError } from "@weft/shared/errors.ts";
 import {
   type AddressClaim,
   type AgentCheckpoint,
+  type Heartbeat,
   type Hello,
   InstructionBody,
   type Instruction,
-  type Query,
-  type QueryReply,
   Resume,
   type Welcome,
 } from "@weft/shared/gen/weft/v1/southbound.ts";
@@ -29,12 +29,15 @@ import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
 import { SCHEMA_VERSION } from "@weft/shared/instruction-digest.ts";
 import { ipToBytes } from "@weft/shared/net/ip.ts";
 import type { Logger } from "pino";
-import { type AgentConfig, encapTypeOf } from "./config.ts";
+import { type AgentConfig, encapTypeOf, mgmtSocketOf } from "./config.ts";
 import { EngineFeed } from "./engine-feed.ts";
-import { type Facts, LocalFacts, vifOfKey } from "./ports/local-facts.ts";
+import { OpenFlowWatch } from "./openflow-watch.ts";
+import { type Facts, type FactsChange, LocalFacts, vifOfKey } from "./ports/local-facts.ts";
 import { PortTable, type Vif } from "./ports/port-table.ts";
+import { answerQuery } from "./queries.ts";
 import type { CheckpointFile } from "./southbound/checkpoint.ts";
 import { DesiredState, type Frame } from "./southbound/desired-state.ts";
+import { Heartbeats } from "./southbound/heartbeats.ts";
 import { Session } from "./southbound/session.ts";
 
 export const AGENT_VERSION = "0.1.0";
@@ -66,16 +69,19 @@ export class Agent implements AsyncDisposable {
   readonly #facts = new LocalFacts();
   readonly #claimGenerations = new Map<string, bigint>();
   readonly #session: Session;
+  readonly #heartbeats: Heartbeats;
+  readonly #openFlow: OpenFlowWatch;
   readonly #dataplane: Dataplane;
   readonly #feed: EngineFeed;
   readonly #logger: Logger;
   #vifs = new Map<string, Vif>();
+  /** As OVSDB showed them last; null = not yet. */
+  #switchFacts: SwitchFacts | null = null;
   #inSync = false;
   #pruneAllowed = false;
   #lastTicket = 0n;
   #completedTicket = 0n;
   #welcome: Welcome | null = null;
-  #waitingFor = "";
   #failures = new Map<string, string>();
   #driftRepaired = 0n;
   #flows = 0;
@@ -91,6 +97,13 @@ export class Agent implements AsyncDisposable {
       }),
       enforceMtu: mtu.enforce,
     });
+    const { clock } = options;
+    this.#heartbeats = new Heartbeats({ clock, send: () => this.#sendHeartbeat() });
+    this.#openFlow = new OpenFlowWatch({
+      ...{ socket: mgmtSocketOf(options.config), clock },
+      say: (text) => this.#heartbeats.setWaiting("openflow", text),
+    });
+    this.#openFlow.lost("not connected yet");
     this.#dataplane = options.openDataplane((event) => this.#onDataplane(event));
     this.#feed = new EngineFeed({
       submit: (batch) => this.#dataplane.submit(batch),
@@ -99,13 +112,13 @@ export class Agent implements AsyncDisposable {
         this.#lastTicket = ticket;
         this.#awaitTicket(keys, ticket);
       },
-      clock: options.clock,
+      clock,
     });
     this.#session = new Session({
       address: options.config.central.address,
       credentials: options.credentials,
       channelOptions: options.channelOptions,
-      clock: options.clock,
+      clock,
       random: options.random,
       logger: options.logger,
       callbacks: {
@@ -113,11 +126,7 @@ export class Agent implements AsyncDisposable {
         welcomed: (welcome) => this.#welcomed(welcome),
         frame: (frame) => this.#applyFrame(frame),
         scopeKeys: (scope) => this.#desired.scopeKeys(scope),
-        heartbeat: () => ({
-          waitingFor: this.#waitingFor,
-          driftRepaired: this.#driftRepaired,
-          flows: this.#flows,
-        }),
+        heartbeat: () => this.#heartbeat(),
         refused: (refusals) => {
           for (const { portId, reason } of refusals) {
             this.#ports.setRefusal(portId, reason);
@@ -125,7 +134,7 @@ export class Agent implements AsyncDisposable {
           }
           this.#report();
         },
-        query: (query) => this.#answer(query),
+        query: (query) => answerQuery(query, { ports: this.#ports, dataplane: this.#dataplane }),
         disconnected: () => {
           this.#welcome = null;
         },
@@ -135,7 +144,21 @@ export class Agent implements AsyncDisposable {
 
   /** Takes up what the checkpoint holds, then connects. */
   async start(): Promise<void> {
-    const loaded = await this.#options.checkpoint.load();
+    const { checkpoint } = this.#options;
+    checkpoint.listen({
+      written: (written) => {
+        this.#heartbeats.written(written);
+        if (this.#heartbeats.setWaiting("checkpoint", "")) {
+          this.#logger.info("checkpoint written again");
+        }
+      },
+      failed: (error) => {
+        const reason = describeError(error);
+        this.#logger.error({ reason }, "checkpoint not written; tried again until it works");
+        this.#heartbeats.setWaiting("checkpoint", reason);
+      },
+    });
+    const loaded = await checkpoint.load();
     if (loaded.kind === "damaged") {
       this.#logger.error(
         { reason: loaded.reason },
@@ -156,10 +179,8 @@ export class Agent implements AsyncDisposable {
       if (!now.has(portId)) this.#ports.setVif(portId, null);
     }
     this.#vifs = now;
-    const vifs = facts.vifs
-      .filter(({ ofport, error }) => ofport > 0 && error === "")
-      .map(({ portId, ofport }) => ({ portId, ofport }));
-    const change = this.#facts.update({ ...facts, vifs });
+    this.#switchFacts = facts;
+    const change = this.#factsChange();
     if (change.upserts.length + change.deletes.length > 0) {
       this.#feed.push(change.upserts, change.deletes, null);
     }
@@ -171,8 +192,10 @@ export class Agent implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#session[Symbol.asyncDispose]();
+    this.#heartbeats[Symbol.dispose]();
     this.#feed.close();
     await this.#dataplane.close();
+    this.#openFlow[Symbol.dispose]();
     this.#checkpoint();
     await this.#options.checkpoint.flush();
   }
@@ -199,6 +222,7 @@ export class Agent implements AsyncDisposable {
   #restore(checkpoint: AgentCheckpoint): void {
     const { storeId, epoch, sequence, revision, instructions, ports } = checkpoint;
     this.#desired.load({ storeId, epoch, sequence, revision }, instructions);
+    this.#heartbeats.written(checkpoint);
     for (const port of ports) this.#ports.setHeld(port.portId, port.generation);
     this.#tellPorts(instructions, []);
     this.#feed.push(instructions, [], null);
@@ -232,8 +256,11 @@ export class Agent implements AsyncDisposable {
     this.#welcome = welcome;
     const { storeId, revision, resume } = welcome;
     this.#logger.info({ storeId, revision, resume, epoch: welcome.epoch }, "connected to central");
-    this.#waitingFor =
-      resume === Resume.HOLD ? `weft chassis adopt ${this.#options.config.chassis}` : "";
+    this.#heartbeats.welcomed(welcome);
+    this.#heartbeats.setWaiting(
+      "central",
+      resume === Resume.HOLD ? `weft chassis adopt ${this.#options.config.chassis}` : "",
+    );
     if (resume === Resume.CONTINUE) this.#inSync = true;
     this.#allowPruneWhenSafe();
     this.#reportAll();
@@ -258,24 +285,45 @@ export class Agent implements AsyncDisposable {
       );
       return;
     }
-    this.#waitingFor = "";
+    this.#heartbeats.setWaiting("central", "");
+    this.#heartbeats.applied(frame);
     const effect = this.#desired.apply(welcome.storeId, welcome.epoch, frame);
-    this.#tellPorts(effect.upserts, effect.deletes);
+    const ofPorts = this.#tellPorts(effect.upserts, effect.deletes);
     if (frame.inSync) this.#inSync = true;
-    this.#feed.push(effect.upserts, effect.deletes, frame.sequence);
+    // In one batch: what no longer fits is closed by the change that says so.
+    const facts = ofPorts ? this.#factsChange() : NO_CHANGE;
+    this.#feed.push(
+      [...effect.upserts, ...facts.upserts],
+      [...effect.deletes, ...facts.deletes],
+      frame.sequence,
+    );
     this.#checkpoint();
     this.#report();
   }
 
-  /** Local ports and networks among the instructions go to the port table. */
-  #tellPorts(upserts: readonly Instruction[], deletes: readonly string[]): void {
+  /** What changed in the local facts. The engine knows no interface of a port that does not fit: it has no flow, either way. */
+  #factsChange(): FactsChange {
+    const facts = this.#switchFacts;
+    if (facts === null) return NO_CHANGE;
+    const vifs = facts.vifs
+      .filter(({ ofport, error }) => ofport > 0 && error === "")
+      .filter(({ portId }) => !this.#ports.isBarred(portId))
+      .map(({ portId, ofport }) => ({ portId, ofport }));
+    return this.#facts.update({ ...facts, vifs });
+  }
+
+  /** Local ports and networks among the instructions go to the port table. Answers whether there were any. */
+  #tellPorts(upserts: readonly Instruction[], deletes: readonly string[]): boolean {
+    let any = false;
     for (const key of deletes) {
       const network = NETWORK_KEY.exec(key)?.[1];
+      any ||= network !== undefined || PORT_KEY.test(key);
       if (network !== undefined) this.#ports.setNetwork(Number(network), null);
       else if (PORT_KEY.test(key)) this.#ports.setLocal(key, null);
     }
     for (const { key, body } of upserts) {
       if (!PORT_KEY.test(key) && !NETWORK_KEY.test(key)) continue;
+      any = true;
       const decoded = decodeBody(body);
       if (decoded === undefined) this.#logger.error({ key }, "an instruction cannot be read");
       if (decoded?.$case === "network") {
@@ -284,6 +332,7 @@ export class Agent implements AsyncDisposable {
         this.#ports.setLocal(key, decoded?.$case === "localPort" ? decoded.value : null);
       }
     }
+    return any;
   }
 
   #awaitTicket(keys: readonly string[], ticket: bigint): void {
@@ -315,8 +364,21 @@ export class Agent implements AsyncDisposable {
         return this.#claim(event);
       case "connection":
         this.#logger.info({ connected: event.connected, reason: event.reason }, "OpenFlow");
+        if (event.connected) this.#openFlow.back();
+        else this.#openFlow.lost(event.reason);
         return;
     }
+  }
+
+  #heartbeat(): Heartbeat {
+    const { waitingFor, durableSequence } = this.#heartbeats;
+    this.#heartbeats.sent();
+    return { waitingFor, durableSequence, driftRepaired: this.#driftRepaired, flows: this.#flows };
+  }
+
+  #sendHeartbeat(): void {
+    if (this.#welcome === null) return;
+    this.#session.send({ $case: "heartbeat", value: this.#heartbeat() });
   }
 
   #ack(sequence: bigint): void {
@@ -375,31 +437,9 @@ export class Agent implements AsyncDisposable {
       ports: [...this.#ports.held()],
     }));
   }
-
-  async #answer(query: Query): Promise<QueryReply> {
-    const [verb = "", argument = ""] = query.text.split(" ");
-    try {
-      if (verb === "port-flows") {
-        const local = this.#ports.get(argument)?.local;
-        if (!local) return failed(query, `port ${argument} is not on this chassis`);
-        const flows = await this.#dataplane.portFlows(local.portKey);
-        // A cookie has 64 bits, more than a number of JSON.
-        const lines = flows.map(({ text, cookie }) => ({ text, cookie: cookie.toString() }));
-        const json = JSON.stringify(lines);
-        if (Buffer.byteLength(json) > MAX_REPLY_BYTES) {
-          return failed(query, `the ${lines.length} flows are too large for an answer`);
-        }
-        return { id: query.id, json, error: "" };
-      }
-      return failed(query, `unknown query "${verb}"`);
-    } catch (error) {
-      return failed(query, error instanceof Error ? error.message : String(error));
-    }
-  }
 }
 
-/** JSON of one answer: a message may have 1 MiB. */
-const MAX_REPLY_BYTES = 1_000_000;
+const NO_CHANGE: FactsChange = { upserts: [], deletes: [] };
 
 /** Above every ticket: what waits for the engine to take it. */
 const NO_TICKET_YET = 2n ** 64n;
@@ -417,10 +457,6 @@ function decodeBody(body: Buffer): InstructionBody["body"] {
   } catch {
     return undefined;
   }
-}
-
-function failed(query: Query, error: string): QueryReply {
-  return { id: query.id, json: "", error };
 }
 
 function sameVif(a: Vif | undefined, b: Vif): boolean {

@@ -24,7 +24,7 @@ test("stt is refused by name and the way out is told, another word by the list",
       ({ path, message }) => `${path.join(".")}: ${message}`,
     );
   expect(messages("stt")).toEqual([
-    "encaps.0.type: stt cannot carry a network: Open vSwitch lists it but passes none of its packets; use geneve",
+    "encaps.0.type: stt cannot carry a network: Open vSwitch passes none of its packets; use geneve",
   ]);
   expect(messages("lisp")?.join()).toMatch(/^encaps\.0\.type: .*"geneve".*"vxlan".*"gre"$/);
 });

@@ -1,5 +1,6 @@
 // The agent's configuration: schema and defaults. /etc/weft/agent.yaml, environment WEFT_AGENT_*, flags. Read once by main.ts.
 
+import { join } from "node:path";
 import { EncapType } from "@weft/shared/gen/weft/v1/types.ts";
 import { logFormats, logLevels } from "@weft/shared/logging.ts";
 import { canonicalIp } from "@weft/shared/net/ip.ts";
@@ -19,7 +20,7 @@ const encap = z.strictObject({
   type: z.enum(["geneve", "vxlan", "gre"], {
     error: ({ input }) =>
       input === "stt"
-        ? "stt cannot carry a network: Open vSwitch lists it but passes none of its packets; use geneve"
+        ? "stt cannot carry a network: Open vSwitch passes none of its packets; use geneve"
         : undefined,
   }),
   /** The VTEP address, an address of this host. */
@@ -68,6 +69,11 @@ export const agentConfigSchema = z.strictObject({
 });
 
 export type AgentConfig = z.output<typeof agentConfigSchema>;
+
+/** Where the integration bridge speaks OpenFlow. */
+export function mgmtSocketOf({ ovs }: Pick<AgentConfig, "ovs">): string {
+  return join(ovs.runDir, `${ovs.bridge}.mgmt`);
+}
 
 const ENCAP_TYPES = {
   geneve: EncapType.GENEVE,

@@ -11,7 +11,13 @@ import { channelOptions, maxSouthboundBytes } from "@weft/shared/grpc.ts";
 import { createLogger } from "@weft/shared/logging.ts";
 import { plaintextChannelCredentials, TlsStore } from "@weft/shared/tls.ts";
 import { Agent } from "./agent.ts";
-import { type AgentConfig, agentConfigSchema, DEFAULT_CONFIG_PATH, ENV_PREFIX } from "./config.ts";
+import {
+  type AgentConfig,
+  agentConfigSchema,
+  DEFAULT_CONFIG_PATH,
+  ENV_PREFIX,
+  mgmtSocketOf,
+} from "./config.ts";
 import { startMetrics } from "./metrics.ts";
 import { CheckpointFile } from "./southbound/checkpoint.ts";
 import { Switch } from "./switch.ts";
@@ -81,11 +87,9 @@ async function main(config: AgentConfig): Promise<void> {
     channelOptions: channelOptions({ maxMessageBytes: maxSouthboundBytes }),
     checkpoint: new CheckpointFile({
       path: join(config.stateDir, "checkpoint"),
-      clock,
-      onError: (error) => logger.error({ reason: describeError(error) }, "checkpoint not written"),
+      ...{ clock, random: Math.random },
     }),
-    openDataplane: (onEvent) =>
-      Dataplane.open({ mgmtSocket: join(config.ovs.runDir, `${config.ovs.bridge}.mgmt`) }, onEvent),
+    openDataplane: (onEvent) => Dataplane.open({ mgmtSocket: mgmtSocketOf(config) }, onEvent),
     onInSync: () => holder.ovs?.allowPrune(),
     clock,
     random: Math.random,

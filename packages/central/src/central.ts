@@ -13,7 +13,6 @@
 import { randomBytes } from "node:crypto";
 import type { Server } from "@grpc/grpc-js";
 import type { Clock } from "@weft/shared/clock.ts";
-import { NorthboundServiceService } from "@weft/shared/gen/weft/v1/northbound.ts";
 import {
   AdminServiceService,
   OrchestrationServiceService,
@@ -23,8 +22,10 @@ import { uuidFromBytes } from "@weft/shared/ids.ts";
 import type { Logger } from "@weft/shared/logging.ts";
 import { isTlsCall, peerIdentity, TlsStore } from "@weft/shared/tls.ts";
 import { adminService } from "./api/admin.ts";
+import { encodeOutcome } from "./api/apply.ts";
 import type { CallTools } from "./api/calls.ts";
-import { encodeOutcome, northboundService } from "./api/northbound.ts";
+import { northboundTransport, southboundTransport } from "./api/limits.ts";
+import { northboundDefinition, northboundService } from "./api/northbound.ts";
 import { Objects } from "./api/objects.ts";
 import { orchestrationService } from "./api/orchestration.ts";
 import { PortWaiters } from "./api/port-waiters.ts";
@@ -102,15 +103,17 @@ export class Central implements AsyncDisposable {
     const publisher = new Publisher({
       model,
       hold: () => distributor.hold(),
-      derive: (batch) => deriver.apply(batch),
-      distribute: (derived) => {
-        distributor.publish(derived);
+      release: () => distributor.release(),
+      derive: (batch) => deriver.applySteps(batch),
+      distribute: function* (derived) {
+        yield* distributor.publishSteps(derived);
         sequences.record(derived.revision, distributor.sequence);
       },
       published: (batch) => {
         bindings.modelChanged(batch);
         distributor.modelChanged(batch);
       },
+      onFatal,
     });
     publishVolatile = (changes) => publisher.publishVolatile(changes);
     const whole = (): Promise<void> => publisher.whole();
@@ -191,7 +194,7 @@ export class Central implements AsyncDisposable {
     const common = { tools, model, store, transactor, objects, south, whole };
     const eventLoopP99Ms = (): number => metrics.eventLoopP99Ms();
     const northServices = (server: Server): void => {
-      server.addService(NorthboundServiceService, northboundService({ ...common, watches }));
+      server.addService(northboundDefinition, northboundService({ ...common, watches }));
       server.addService(OrchestrationServiceService, orchestrationService({ ...common, waiters }));
       server.addService(AdminServiceService, adminService({ ...common, eventLoopP99Ms }));
     };
@@ -210,6 +213,9 @@ export class Central implements AsyncDisposable {
         ...config.southbound,
         tls: tlsOf(config.southbound),
         maxMessageBytes: maxSouthboundBytes,
+        limits: southboundTransport,
+        isGated: false,
+        logger,
         register: async (server) => distributor.addTo(server),
       }),
     );
@@ -220,6 +226,9 @@ export class Central implements AsyncDisposable {
         ...config.northbound,
         tls: tlsOf(config.northbound),
         maxMessageBytes: maxNorthboundBytes,
+        limits: northboundTransport,
+        isGated: true,
+        logger,
         register: async (server) => {
           northServices(server);
           setServing = await addHealth(server);

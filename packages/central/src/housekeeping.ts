@@ -78,13 +78,13 @@ export class Housekeeping implements AsyncDisposable {
     this.#unsubscribe();
     for (const timer of this.#timers) timer.cancel();
     await Promise.all(this.#running);
-    await this.#guard("checkpoint of volatile rows", () => this.#checkpoint());
+    await this.#guard("the last checkpoint of volatile rows", false, () => this.#checkpoint());
   }
 
   #every(name: string, delayMs: number, nextMs: number | null, job: () => Promise<void>): void {
     const timer = this.#options.clock.setTimer(delayMs, () => {
       this.#timers.delete(timer);
-      const run = this.#guard(name, job).finally(() => {
+      const run = this.#guard(name, nextMs !== null, job).finally(() => {
         this.#running.delete(run);
         if (nextMs !== null && !this.#closed) this.#every(name, nextMs, nextMs, job);
       });
@@ -93,14 +93,12 @@ export class Housekeeping implements AsyncDisposable {
     this.#timers.add(timer);
   }
 
-  async #guard(name: string, job: () => Promise<void>): Promise<void> {
+  async #guard(name: string, comesAgain: boolean, job: () => Promise<void>): Promise<void> {
     try {
       await job();
     } catch (error) {
-      this.#options.logger.warn(
-        { reason: describeError(error) },
-        `${name} failed; it is tried again`,
-      );
+      const then = comesAgain ? "; it is tried again" : "";
+      this.#options.logger.warn({ reason: describeError(error) }, `${name} failed${then}`);
     }
   }
 

@@ -8,6 +8,7 @@ import { createLogger } from "@weft/shared/logging.ts";
 import { Central } from "./central.ts";
 import type { CentralConfig } from "./config.ts";
 import { centralConfigSchema, defaultConfigPath, envPrefix } from "./config.ts";
+import { StoreIoError } from "./store/errors.ts";
 import { restore } from "./store/restore.ts";
 
 const help = `weft-central: keeps what is wanted and tells every chassis its part
@@ -25,10 +26,12 @@ usage: weft-central [options]               serve
   --help                 this text
 
 Every key of the file can be given as an environment variable: ${envPrefix}DATA_DIR=/srv/weft.
-Exit status: 0 stopped, 70 a bug, 78 the configuration or the store is not usable.
+Exit status: 0 stopped, 70 a bug or a disk that fails, 78 the configuration or the store is not usable.
 `;
 
-const exitBug = 70;
+/** The service manager starts central again. */
+const exitFailed = 70;
+/** Starting again is pointless. */
 const exitConfig = 78;
 
 const options = {
@@ -84,8 +87,9 @@ function readCommand(): Command | null {
 async function serve(config: CentralConfig): Promise<void> {
   const logger = createLogger({ name: "weft-central", ...config.log });
   const fatal = (error: unknown): void => {
-    logger.fatal({ err: error }, "a bug; the service manager starts central again");
-    process.exit(exitBug);
+    const what = errorKind(error) === "bug" ? "a bug" : "central cannot go on";
+    logger.fatal({ err: error }, `${what}; the service manager starts central again`);
+    process.exit(exitFailed);
   };
   process.on("uncaughtException", fatal);
   process.on("unhandledRejection", fatal);
@@ -128,5 +132,6 @@ try {
 } catch (error) {
   process.stderr.write(`weft-central: ${describeError(error)}\n`);
   const isUsage = error instanceof TypeError && "code" in error;
-  process.exit(isUsage || errorKind(error) !== "bug" ? exitConfig : exitBug);
+  const isHopeless = isUsage || (errorKind(error) !== "bug" && !(error instanceof StoreIoError));
+  process.exit(isHopeless ? exitConfig : exitFailed);
 }

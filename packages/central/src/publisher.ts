@@ -1,25 +1,42 @@
-// Makes changes visible: model, derivation, distribution, in this order. Owns the slices of a large batch and knows when readers would
-// see half of one. Volatile changes (bindings, claims, liveness) come the same way. Made by central.ts.
+// Makes changes visible: model, derivation, distribution, in this order. Owns the order of all batches, works them off in slices of time
+// and knows when readers would see half of one. Volatile changes (bindings, claims, liveness) come the same way. Made by central.ts.
+//
+//   publish(), publishVolatile() --> queue --> rows --> derive --> distribute --> the next one
+//                                               |  a slice is used up: hold(), somebody else's turn, go on
+//
+// What fits into one slice is done when the call returns. A revision is distributed as one; volatile changes that come while a large
+// revision is under way go with it, so that they do not wait for its end.
 
-import { setImmediate } from "node:timers/promises";
-import type { DerivedBatch } from "./derive/deriver.ts";
+import type { DerivedBatch, DerivedInstruction, DerivedSubscription } from "./derive/deriver.ts";
 import type { Batch, RowChange, TableName } from "./model/rows.ts";
 import type { Model } from "./model/tables.ts";
+import { BUDGET_MS, nextTurn, runSlice } from "./slices.ts";
 
 export interface PublisherOptions {
-  readonly model: Model;
-  /** Derivation begins on parts of a revision: nothing may go out before distribute() has all of it. */
+  readonly model: Pick<Model, "revision" | "publish">;
+  /** Others get a turn while a batch is half done: nothing may go out before release(). May be told again. */
   readonly hold: () => void;
-  /** Derives what a batch changes; the model shows its rows already. */
-  readonly derive: (batch: Batch) => DerivedBatch;
-  readonly distribute: (derived: DerivedBatch) => void;
+  /** Everything that was derived is distributed. May be told again. */
+  readonly release: () => void;
+  /** Derives what a batch changes; the model shows its rows already. Never entered twice. */
+  readonly derive: (batch: Batch) => Generator<void, DerivedBatch>;
+  readonly distribute: (derived: DerivedBatch) => Generator<void, void>;
   /** Told last: may publish volatile changes of its own. */
   readonly published: (batch: Batch) => void;
+  /** Derivation is broken: only a new life derives what is missing. */
+  readonly onFatal: (error: unknown) => void;
+  readonly budgetMs?: number;
 }
 
-/** Changes derived between two looks at the clock; a batch up to this size is one piece. */
+interface Job {
+  /** null = volatile: whatever revision is current when its turn comes. */
+  readonly revision: bigint | null;
+  readonly changes: readonly RowChange[];
+  readonly ended: (error?: Error) => void;
+}
+
+/** Changes that become visible and are derived together. */
 const SLICE = 64;
-const BUDGET_MS = 8;
 
 /** What refers to others comes after them; deletions come last, the other way round. */
 const rank: Readonly<Record<TableName, number>> = {
@@ -31,12 +48,18 @@ const rank: Readonly<Record<TableName, number>> = {
   claim: 5,
   liveness: 6,
 };
+const RANKS = 21;
 
 export class Publisher {
   readonly #options: PublisherOptions;
-  #slicing: Promise<void> | null = null;
-  /** While a large batch is under way: what was derived since it began, to be distributed as one. */
-  #held: DerivedBatch[] | null = null;
+  readonly #queue: Job[] = [];
+  #current: Job | undefined;
+  /** What broke derivation: nothing is published any more. */
+  #failure: Error | undefined;
+  /** The queue is being worked off in this very turn. */
+  #busy = false;
+  /** Resolves when the queue is empty; null = nothing is under way. */
+  #running: Promise<void> | null = null;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
@@ -47,64 +70,150 @@ export class Publisher {
    * nothing when nothing is under way.
    */
   async whole(): Promise<void> {
-    while (this.#slicing !== null) await this.#slicing;
+    while (this.#running !== null) await this.#running;
   }
 
-  /** One durable revision. Resolves when all of it is visible. */
-  async publish(batch: Batch): Promise<void> {
-    if (batch.changes.length <= SLICE) {
-      this.#step(batch, true);
-      return;
-    }
-    this.#slicing = this.#publishSlices(batch);
-    try {
-      await this.#slicing;
-    } finally {
-      this.#slicing = null;
-      this.#held = null;
-    }
+  get isIdle(): boolean {
+    return this.#running === null;
   }
 
-  /** Volatile changes, at the revision that is current. */
-  publishVolatile(changes: readonly RowChange[]): void {
-    if (changes.length === 0) return;
-    this.#step({ revision: this.#options.model.revision, changes }, true);
-  }
-
-  async #publishSlices(batch: Batch): Promise<void> {
-    // Who awaited whole() just before acts first.
-    await setImmediate();
-    const held: DerivedBatch[] = [];
-    this.#held = held;
-    this.#options.hold();
-    const changes = batch.changes.toSorted((a, b) => order(a) - order(b));
-    let startMs = performance.now();
-    for (let from = 0; from < changes.length; from += SLICE) {
-      const isLast = from + SLICE >= changes.length;
-      this.#step({ revision: batch.revision, changes: changes.slice(from, from + SLICE) }, isLast);
-      if (performance.now() - startMs < BUDGET_MS) continue;
-      await setImmediate();
-      startMs = performance.now();
-    }
-    this.#held = null;
-    // One revision is one derived change: an agent must not be sent half of it.
-    this.#options.distribute({
-      revision: batch.revision,
-      instructions: held.flatMap((derived) => derived.instructions),
-      subscriptions: held.flatMap((derived) => derived.subscriptions),
+  /** One durable revision. Resolves when all of it is visible and distributed. */
+  publish({ revision, changes }: Batch): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const ended = (error?: Error): void => {
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      this.#add({ revision, changes, ended });
     });
   }
 
-  #step(batch: Batch, isLast: boolean): void {
-    const { model, derive, distribute, published } = this.#options;
+  /** Volatile changes, at the revision that is current. In order, but not always visible at once. */
+  publishVolatile(changes: readonly RowChange[]): void {
+    if (changes.length === 0) return;
+    const ended = (error?: Error): void => {
+      if (error !== undefined) this.#options.onFatal(error);
+    };
+    this.#add({ revision: null, changes, ended });
+  }
+
+  #add(job: Job): void {
+    if (this.#failure !== undefined) return job.ended(this.#failure);
+    this.#queue.push(job);
+    if (this.#busy || this.#running !== null) return;
+    const steps = this.#work();
+    // Who awaited whole() just before acts first: it must not see a part of this.
+    const waits = job.revision !== null && job.changes.length > SLICE;
+    if (!waits && this.#slice(steps)) return;
+    this.#running = this.#finish(steps).finally(() => {
+      this.#running = null;
+    });
+  }
+
+  async #finish(steps: Generator<boolean, void>): Promise<void> {
+    do await nextTurn();
+    while (!this.#slice(steps));
+  }
+
+  /** True = all is done. */
+  #slice(steps: Generator<boolean, void>): boolean {
+    const { hold, release, budgetMs = BUDGET_MS } = this.#options;
+    this.#busy = true;
+    try {
+      const step = runSlice(steps, budgetMs);
+      if (step.done === true || step.value) release();
+      else hold();
+      return step.done === true;
+    } catch (cause) {
+      const failure = cause instanceof Error ? cause : new Error(String(cause), { cause });
+      this.#failure = failure;
+      hold();
+      this.#current?.ended(failure);
+      for (const job of this.#queue.splice(0)) job.ended(failure);
+      return true;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** Works off the queue; yields true where nothing is half done. */
+  *#work(): Generator<boolean, void> {
+    for (let job = this.#queue.shift(); job !== undefined; job = this.#queue.shift()) {
+      this.#current = job;
+      if (job.revision === null) yield* this.#volatile(job.changes);
+      else yield* this.#revision(job.revision, job.changes);
+      this.#current = undefined;
+      job.ended();
+      yield true;
+    }
+  }
+
+  *#revision(revision: bigint, all: readonly RowChange[]): Generator<boolean, void> {
+    if (all.length <= SLICE) {
+      yield* this.#distribute(yield* this.#derive({ revision, changes: all }, true));
+      return;
+    }
+    const instructions: DerivedInstruction[] = [];
+    const subscriptions: DerivedSubscription[] = [];
+    const keep = (derived: DerivedBatch): void => {
+      for (const one of derived.instructions) instructions.push(one);
+      for (const one of derived.subscriptions) subscriptions.push(one);
+    };
+    let left = all.length;
+    for (const changes of parts(inOrder(all))) {
+      left -= changes.length;
+      keep(yield* this.#derive({ revision, changes }, left === 0));
+      while (this.#queue[0]?.revision === null) {
+        const volatile = this.#queue.shift()?.changes ?? [];
+        for (const some of parts(volatile)) keep(yield* this.#deriveVolatile(some));
+      }
+    }
+    // One revision is one derived change: an agent must not be sent half of it.
+    yield* this.#distribute({ revision, instructions, subscriptions });
+  }
+
+  *#volatile(changes: readonly RowChange[]): Generator<boolean, void> {
+    for (const part of parts(changes)) {
+      yield* this.#distribute(yield* this.#deriveVolatile(part));
+      yield true;
+    }
+  }
+
+  #deriveVolatile(changes: readonly RowChange[]): Generator<boolean, DerivedBatch> {
+    return this.#derive({ revision: this.#options.model.revision, changes }, true);
+  }
+
+  *#derive(batch: Batch, isLast: boolean): Generator<boolean, DerivedBatch> {
+    const { model, derive, published } = this.#options;
     model.publish(batch, { isLast });
-    const derived = derive(batch);
-    if (this.#held === null) distribute(derived);
-    else this.#held.push(derived);
+    const derived = yield* halfDone(derive(batch));
     published(batch);
+    return derived;
+  }
+
+  *#distribute(derived: DerivedBatch): Generator<boolean, void> {
+    yield* halfDone(this.#options.distribute(derived));
   }
 }
 
-function order({ table, after }: RowChange): number {
-  return after === undefined ? 20 - rank[table] : rank[table];
+function* halfDone<T>(work: Generator<void, T>): Generator<boolean, T> {
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+    yield false;
+  }
+}
+
+function* parts(changes: readonly RowChange[]): Generator<readonly RowChange[]> {
+  for (let from = 0; from < changes.length; from += SLICE) yield changes.slice(from, from + SLICE);
+}
+
+/** By rank, else as they come. */
+function inOrder(changes: readonly RowChange[]): RowChange[] {
+  const ranked: RowChange[][] = Array.from({ length: RANKS }, () => []);
+  for (const change of changes) {
+    const at = rank[change.table];
+    ranked[change.after === undefined ? RANKS - 1 - at : at]?.push(change);
+  }
+  return ranked.flat();
 }

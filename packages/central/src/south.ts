@@ -40,6 +40,7 @@ export class SouthAdapter implements South {
       realizedRevision: status.realizedRevision,
       ackedSequence: status.ackedSequence,
       sentSequence: status.sentSequence,
+      durableSequence: status.durableSequence,
       instructions: status.instructions,
       pending: status.pending,
       driftRepaired: status.driftRepaired,

@@ -237,7 +237,7 @@ test("status", async () => {
       "ports      1 DOWN, 5 UP",
       "",
       "NAME       LIVENESS  ENCAPS            REVISION  PENDING  FAILED  FLOWS  DRIFT  NOTE",
-      "chassis-a  ALIVE     geneve:192.0.2.1  11        2        0       40     0      waits: another store (weft chassis adopt chassis-a)",
+      "chassis-a  ALIVE     geneve:192.0.2.1  11        2        0       40     0      waits: another store",
       "",
     ].join("\n"),
   );
@@ -284,6 +284,25 @@ test("operators' verbs", async () => {
   expect((await weft("port plug web-1 chassis-a")).err).toMatch(
     /does not know this call; update it/,
   );
+});
+
+test("history goes on page by page, up to its limit", async () => {
+  const pages = () =>
+    state.histories.splice(0).map(({ limit, pageToken }) => `${limit} ${pageToken}`.trim());
+  const all = await weft("history port web-1 -o json");
+  expect(all).toMatchObject({ code: 0, err: "" });
+  const entries = JSON.parse(all.out) as { revision: number }[];
+  expect(entries.map(({ revision }) => revision)).toEqual([7, 6]);
+  expect(pages()).toEqual(["100", "99 more"]);
+  const one = await weft("history --limit 1");
+  expect(one.out.split("\n")).toHaveLength(3);
+  expect(pages()).toEqual(["1"]);
+  await weft("history --limit 30000");
+  expect(pages()).toEqual(["10000", "10000 more"]);
+  expect(await weft("history --limit 0")).toMatchObject({
+    code: 2,
+    err: "error: --limit: give 1 or more\n",
+  });
 });
 
 test("central verify", async () => {

@@ -149,7 +149,13 @@ const wrong: [string, string[]][] = [
   ],
   [
     "kind: Network\nmetadata: {name: n}\nspec: {overlay: {encap: geneva}}",
-    ["x.yaml:3:18: network n: spec.overlay.encap: must be one of geneve, vxlan, gre, stt"],
+    ["x.yaml:3:18: network n: spec.overlay.encap: must be one of geneve, vxlan, gre"],
+  ],
+  [
+    "kind: Network\nmetadata: {name: n}\nspec: {overlay: {encap: stt}}",
+    [
+      "x.yaml:3:18: network n: spec.overlay.encap: stt cannot carry a network: Open vSwitch passes none of its packets; use geneve",
+    ],
   ],
   [
     "kind: Network\nmetadata: {name: n}\nspec: {overlay: {}, provider: {physicalNetwork: p}}",

@@ -38,11 +38,15 @@ const encapNames = {
   geneve: EncapType.GENEVE,
   vxlan: EncapType.VXLAN,
   gre: EncapType.GRE,
-  stt: EncapType.STT,
 } as const;
 const allocationNames = { random: Ipv6Allocation.RANDOM, eui64: Ipv6Allocation.EUI64 } as const;
 
-const encapSchema = z.enum(Object.keys(encapNames) as (keyof typeof encapNames)[]);
+/** In the words of central and agent (ADR 0006). */
+const sttRefused =
+  "stt cannot carry a network: Open vSwitch passes none of its packets; use geneve";
+const encapSchema = z.enum(Object.keys(encapNames) as (keyof typeof encapNames)[], {
+  error: ({ input }) => (input === "stt" ? sttRefused : undefined),
+});
 const allocationSchema = z.enum(Object.keys(allocationNames) as (keyof typeof allocationNames)[]);
 
 const networkSpec = z
@@ -274,6 +278,7 @@ export const kinds: readonly KindEntry[] = [
             realizedRevision: numberOf(s.realizedRevision),
             ackedSequence: numberOf(s.ackedSequence),
             sentSequence: numberOf(s.sentSequence),
+            durableSequence: numberOf(s.durableSequence),
             instructions: s.instructions,
             pending: s.pending,
             driftRepaired: numberOf(s.driftRepaired),

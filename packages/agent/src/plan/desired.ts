@@ -2,7 +2,7 @@
 // data from configuration and instructions; declarations only.
 
 export type DatapathType = "system" | "netdev";
-/** Without stt: Open vSwitch lists it as an interface type, but passes none of its packets. */
+/** Without stt: Open vSwitch passes none of its packets, whether or not it lists the type (ADR 0006). */
 export type EncapType = "geneve" | "vxlan" | "gre";
 
 export interface DesiredBridge {

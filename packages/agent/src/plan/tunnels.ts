@@ -5,10 +5,11 @@
 // not taken, and it is the source of what is sent. With several (IPv4 and IPv6) `flow` is used: the
 // port takes both families, the engine may set tun_src or tun_ipv6_src, and routing chooses otherwise.
 // A port with one fixed address does not carry the other family (seen with OVS 3.1).
-import { isOwned, ownershipMark } from "../ownership.ts";
+import { ownershipMark } from "../ownership.ts";
 import type { ActualIndex } from "./actual.ts";
 import type { DesiredTunnel, EncapType, OvsdbDesired } from "./desired.ts";
-import { type PartialPlan, type PortRows, type Problem, type Step, updateStep } from "./step.ts";
+import { nameProblem, planEach, planPort } from "./port.ts";
+import type { PartialPlan, PortRows, Problem } from "./step.ts";
 
 interface TunnelKind {
   readonly portName: string;
@@ -31,46 +32,16 @@ export function tunnelObject(encap: EncapType): string {
 }
 
 export function planTunnels(desired: OvsdbDesired, index: ActualIndex): PartialPlan {
-  const steps: Step[] = [];
-  const problems: Problem[] = [];
-  const seen = new Set<EncapType>();
-  for (const tunnel of desired.tunnels) {
-    const problem = tunnelProblem(tunnel, desired, index, seen);
-    seen.add(tunnel.encap);
-    if (problem === null) steps.push(...planTunnel(tunnel, desired, index));
-    else problems.push(problem);
-  }
-  return { steps, problems };
-}
-
-function planTunnel(tunnel: DesiredTunnel, desired: OvsdbDesired, index: ActualIndex): Step[] {
-  const object = tunnelObject(tunnel.encap);
-  const name = TUNNEL_KINDS[tunnel.encap].portName;
-  const rows = tunnelRows(tunnel, desired.systemId);
-  const create: Step = { kind: "create-port", object, name, bridge: desired.bridge.name, rows };
-  const placed = index.port(name);
-  if (placed === null) return [create];
-  const { bridge, port, iface } = placed;
-  if (bridge.name !== desired.bridge.name || iface === null) {
-    const gone: Step = {
-      kind: "delete-port",
-      object,
-      name,
-      bridge: bridge.name,
-      bridgeUuid: bridge._uuid,
-      uuid: port._uuid,
-      seen: port.external_ids,
-    };
-    return [gone, create];
-  }
-  const { external_ids: mark, ...wanted } = rows.iface;
-  const keys = { external_ids: mark };
-  // A tag on the port would make Open vSwitch treat it as an access port.
-  const plain = { tag: null, vlan_mode: null };
-  return [
-    ...updateStep({ object, table: "Port", name, row: port, set: plain, keys }),
-    ...updateStep({ object, table: "Interface", name, row: iface, set: wanted, keys }),
-  ];
+  return planEach(
+    desired.tunnels,
+    (tunnel, before) => tunnelProblem(tunnel, before, desired, index),
+    (tunnel) => {
+      const object = tunnelObject(tunnel.encap);
+      const name = TUNNEL_KINDS[tunnel.encap].portName;
+      const rows = tunnelRows(tunnel, desired.systemId);
+      return planPort({ object, name, bridge: desired.bridge.name, rows, index });
+    },
+  );
 }
 
 function tunnelRows(tunnel: DesiredTunnel, systemId: string) {
@@ -100,13 +71,12 @@ function tunnelRows(tunnel: DesiredTunnel, systemId: string) {
 
 function tunnelProblem(
   tunnel: DesiredTunnel,
+  before: readonly DesiredTunnel[],
   desired: OvsdbDesired,
   index: ActualIndex,
-  seen: ReadonlySet<EncapType>,
 ): Problem | null {
   const object = tunnelObject(tunnel.encap);
-  const name = TUNNEL_KINDS[tunnel.encap].portName;
-  if (seen.has(tunnel.encap)) {
+  if (before.some(({ encap }) => encap === tunnel.encap)) {
     const message = `${object} is configured twice: give one encap with all its addresses`;
     return { code: "DUPLICATE", object, field: "encaps", message };
   }
@@ -120,12 +90,5 @@ function tunnelProblem(
     const message = `this Open vSwitch does not know interface type ${tunnel.encap}: use another encap`;
     return { code: "UNSUPPORTED_ENCAP", object, field: "encaps", message };
   }
-  const placed = index.port(name);
-  if (placed !== null && !isOwned(placed.port.external_ids, desired.systemId)) {
-    const message =
-      `port ${name} on bridge ${placed.bridge.name} exists and was not created by this agent: ` +
-      `rename or delete it, the name is reserved`;
-    return { code: "PORT_NOT_OWNED", object, field: "", message };
-  }
-  return null;
+  return nameProblem(object, TUNNEL_KINDS[tunnel.encap].portName, desired, index);
 }

@@ -153,6 +153,34 @@ test("a guest's MTU beyond the network's is refused with both numbers, until it 
   expect(states(table)).toEqual([`web-1 ${PortState.PLUGGED} ${TOO_LARGE}`]);
 });
 
+test("a barred port is told from others; when it fits again, its flows are waited for", () => {
+  const table = new PortTable(underlay);
+  table.setHeld("web-1", 4n);
+  table.setVif("web-1", vif);
+  table.setLocal(KEY, local);
+  table.setNetwork(3, { ...network, mtuBytes: 1535 });
+  expect(table.isBarred("web-1")).toBe(true);
+  expect(table.isBarred("unknown")).toBe(false);
+  table.awaitTicket(["web-1"], 1n);
+  table.completed(1n, new Map());
+  states(table);
+  table.setNetwork(3, network);
+  expect(table.isBarred("web-1")).toBe(false);
+  table.awaitTicket(["web-1"], 2n);
+  expect(states(table)).toEqual([`web-1 ${PortState.PLUGGED} flows are being installed`]);
+  table.completed(2n, new Map());
+  expect(states(table)).toEqual([`web-1 ${PortState.UP}`]);
+});
+
+test("a port that is only warned of is not barred", () => {
+  const table = new PortTable(underlay);
+  table.setHeld("web-1", 4n);
+  table.setVif("web-1", large);
+  table.setLocal(KEY, local);
+  expect(table.isBarred("web-1")).toBe(false);
+  expect(states(table)).toEqual([`web-1 ${PortState.UP} ${TOO_LARGE}`]);
+});
+
 test("without enforcement it comes UP with a warning", () => {
   const table = new PortTable({ ...underlay, enforceMtu: false });
   table.setVif("web-1", large);

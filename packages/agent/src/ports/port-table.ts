@@ -1,6 +1,7 @@
 // The ports of this chassis and the state of each: what the instructions say of it (local port), what OVSDB shows (VIF), and
 // how far the engine has come. Pure: facts go in, changed reports come out. Fed and drained by agent.ts. A port that does not fit
-// (fit.ts) stays PLUGGED: central gives it no location, so that no peer sends to it.
+// (fit.ts) is barred: it stays PLUGGED, so that central gives it no location, and agent.ts keeps its interface from the engine, so
+// that it can neither send nor receive.
 
 import type { LocalPort, NetworkConfig, PortReport } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
@@ -90,7 +91,9 @@ export class PortTable {
   setNetwork(networkKey: number, network: NetworkConfig | null): void {
     if (network === null) this.#networks.delete(networkKey);
     else this.#networks.set(networkKey, network);
-    for (const id of this.#idsOfNetwork.get(networkKey) ?? []) this.#changed.add(id);
+    for (const id of this.#idsOfNetwork.get(networkKey) ?? []) {
+      if (this.#ports.has(id)) this.#put(id, {});
+    }
   }
 
   setVif(portId: string, vif: Vif | null): void {
@@ -105,6 +108,12 @@ export class PortTable {
   /** A port that the checkpoint says this chassis held: its first report names the generation, and its flows are still there. */
   setHeld(portId: string, generation: bigint): void {
     this.#put(portId, { generation, admitted: true, programmed: true });
+  }
+
+  /** The port does not fit this chassis: it must be closed both ways. */
+  isBarred(portId: string): boolean {
+    const entry = this.#ports.get(portId);
+    return entry !== undefined && this.#barred(entry) !== "";
   }
 
   /** Ports for the checkpoint: those that this chassis has and lets in. */
@@ -230,7 +239,10 @@ export class PortTable {
       awaits: null,
       reported: null,
     };
-    this.#ports.set(portId, { ...before, ...change });
+    const after = { ...before, ...change };
+    // Barred, it loses its flows: they are waited for when it fits again.
+    const programmed = after.programmed && this.#barred(after) === "";
+    this.#ports.set(portId, { ...after, programmed });
     this.#changed.add(portId);
   }
 }

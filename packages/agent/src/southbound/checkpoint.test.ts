@@ -5,6 +5,8 @@ import { SystemClock } from "@weft/shared/clock.ts";
 import type { AgentCheckpoint } from "@weft/shared/gen/weft/v1/southbound.ts";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
+import { FakeClock } from "../../../../test/fakes/clock.ts";
+import { until } from "../../../../test/lab/ovs.ts";
 import { CheckpointFile, decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "weft-checkpoint-"));
@@ -20,13 +22,18 @@ const checkpoint = (sequence: bigint): AgentCheckpoint => ({
 });
 
 function file(name: string): CheckpointFile {
-  return new CheckpointFile({
+  const opened = new CheckpointFile({
     path: join(scratch, name),
     clock: new SystemClock(),
-    onError: (error) => {
+    random: () => 0,
+  });
+  opened.listen({
+    written: () => {},
+    failed: (error) => {
       throw error;
     },
   });
+  return opened;
 }
 
 test("what was written last is loaded", async () => {
@@ -36,6 +43,41 @@ test("what was written last is loaded", async () => {
   written.changed(() => checkpoint(2n));
   await written.flush();
   expect(await file("plain").load()).toEqual({ kind: "loaded", checkpoint: checkpoint(2n) });
+});
+
+test("a write that fails is told once and tried again until it works, with what is newest then", async () => {
+  const folder = join(scratch, "in-the-way");
+  writeFileSync(folder, "a file where the folder should be");
+  const clock = new SystemClock();
+  const path = join(folder, "checkpoint");
+  const refused = new CheckpointFile({ path, clock, random: () => 0 });
+  const told: string[] = [];
+  refused.listen({
+    written: ({ sequence }) => told.push(`written ${sequence}`),
+    failed: ({ message }) => told.push(message),
+  });
+  let tries = 0;
+  refused.changed(() => {
+    tries += 1;
+    return checkpoint(1n);
+  });
+  await until("three tries", () => tries === 3);
+  expect(told).toEqual([`checkpoint ${path} cannot be written; see to its disk and its owner`]);
+  refused.changed(() => checkpoint(2n));
+  rmSync(folder);
+  await until("a write that works", () => told.length === 2);
+  expect(told[1]).toBe("written 2");
+  expect(await file("in-the-way/checkpoint").load()).toMatchObject({ kind: "loaded" });
+});
+
+test("a last write that fails leaves nothing behind that runs on", async () => {
+  writeFileSync(join(scratch, "file"), "");
+  const clock = new FakeClock();
+  const path = join(scratch, "file", "checkpoint");
+  const refused = new CheckpointFile({ path, clock, random: () => 0 });
+  refused.changed(() => checkpoint(1n));
+  await refused.flush();
+  expect(clock.pendingTimers).toBe(0);
 });
 
 test("a damaged file is set aside and named", async () => {

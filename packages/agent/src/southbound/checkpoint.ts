@@ -1,6 +1,6 @@
-// The agent's checkpoint: one file with the last complete frame state and the ports held, replaced atomically.
-// Writes are coalesced: a burst of frames costs one write. A damaged file is set aside and the agent starts with nothing, which
-// only costs a resync. Called by agent.ts.
+// The agent's checkpoint: one file with the last complete frame state and the ports held, replaced atomically and durably.
+// Writes are coalesced: a burst of frames costs one write. One that fails is tried again until it works. A damaged file is set
+// aside and the agent starts with nothing, which only costs a resync. Called by agent.ts.
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import { mkdir, open, readFile, rename } from "node:fs/promises";
@@ -8,6 +8,7 @@ import { dirname } from "node:path";
 import type { Clock, Timer } from "@weft/shared/clock.ts";
 import { WeftError } from "@weft/shared/errors.ts";
 import { AgentCheckpoint } from "@weft/shared/gen/weft/v1/southbound.ts";
+import { type BackoffPolicy, backoffDelayMs } from "@weft/shared/reconnect.ts";
 
 /** The file: these 8 bytes, SHA-256 of the rest (32 bytes), an encoded AgentCheckpoint. */
 const MAGIC = Buffer.from("weftckp1");
@@ -15,6 +16,9 @@ const HASH_BYTES = 32;
 
 /** Shortest time between two writes. */
 const COALESCE_MS = 100;
+
+/** After a failed write. Writing the whole state is not cheap: a disk that stays full is not asked more often than the cap. */
+const RETRY: BackoffPolicy = { initialMs: 200, capMs: 10_000, stableMs: 0 };
 
 export type LoadResult =
   | { readonly kind: "loaded"; readonly checkpoint: AgentCheckpoint }
@@ -25,22 +29,37 @@ export type LoadResult =
 export interface CheckpointOptions {
   readonly path: string;
   readonly clock: Clock;
-  /** Called when a write failed; the next change tries again. */
-  readonly onError: (error: WeftError) => void;
+  /** In [0, 1), as Math.random. */
+  readonly random: () => number;
+}
+
+export interface CheckpointListener {
+  /** This is on the disk now, and stays there when the host loses power. */
+  written(checkpoint: AgentCheckpoint): void;
+  /** A write failed; not called again before one has worked. It is retried without being asked. */
+  failed(error: WeftError): void;
 }
 
 export class CheckpointFile {
   readonly #path: string;
   readonly #clock: Clock;
-  readonly #onError: (error: WeftError) => void;
+  readonly #random: () => number;
+  #listener: CheckpointListener | null = null;
   #source: (() => AgentCheckpoint) | null = null;
   #timer: Timer | null = null;
   #writing: Promise<void> | null = null;
+  /** Since the last write that worked. */
+  #failures = 0;
 
   constructor(options: CheckpointOptions) {
     this.#path = options.path;
     this.#clock = options.clock;
-    this.#onError = options.onError;
+    this.#random = options.random;
+  }
+
+  /** One listener; another replaces it. */
+  listen(listener: CheckpointListener): void {
+    this.#listener = listener;
   }
 
   async load(): Promise<LoadResult> {
@@ -54,7 +73,11 @@ export class CheckpointFile {
       });
     }
     const decoded = decodeCheckpoint(bytes);
-    if (typeof decoded !== "string") return { kind: "loaded", checkpoint: decoded };
+    if (typeof decoded !== "string") {
+      // Who wrote it may have been killed between the rename and its sync.
+      await syncFolder(dirname(this.#path));
+      return { kind: "loaded", checkpoint: decoded };
+    }
     await rename(this.#path, `${this.#path}.damaged`);
     return { kind: "damaged", reason: decoded };
   }
@@ -62,19 +85,25 @@ export class CheckpointFile {
   /** The state changed; `source` is asked for it when the write is due. */
   changed(source: () => AgentCheckpoint): void {
     this.#source = source;
-    if (this.#timer !== null || this.#writing !== null) return;
-    this.#timer = this.#clock.setTimer(COALESCE_MS, () => {
-      this.#timer = null;
-      void this.#write();
-    });
+    if (this.#timer === null && this.#writing === null) this.#schedule();
   }
 
-  /** Writes what is due now and waits for it. */
+  /** Writes what is due now, once, and waits for it. */
   async flush(): Promise<void> {
     this.#cancelTimer();
     await this.#writing;
     this.#cancelTimer();
     await this.#write();
+    this.#cancelTimer();
+  }
+
+  #schedule(): void {
+    const delayMs =
+      this.#failures === 0 ? COALESCE_MS : backoffDelayMs(RETRY, this.#failures, this.#random());
+    this.#timer = this.#clock.setTimer(delayMs, () => {
+      this.#timer = null;
+      void this.#write();
+    });
   }
 
   #cancelTimer(): void {
@@ -86,17 +115,29 @@ export class CheckpointFile {
     const source = this.#source;
     if (source === null) return;
     this.#source = null;
-    this.#writing = this.#replace(encodeCheckpoint(source())).catch((cause: unknown) => {
-      this.#onError(new WeftError("transient", `checkpoint ${this.#path} not written`, { cause }));
-    });
+    const checkpoint = source();
+    this.#writing = this.#replace(encodeCheckpoint(checkpoint)).then(
+      () => {
+        this.#failures = 0;
+        this.#listener?.written(checkpoint);
+      },
+      (cause: unknown) => {
+        // What changed meanwhile is newer.
+        this.#source ??= source;
+        this.#failures += 1;
+        if (this.#failures > 1) return;
+        const message = `checkpoint ${this.#path} cannot be written; see to its disk and its owner`;
+        this.#listener?.failed(new WeftError("transient", message, { cause }));
+      },
+    );
     await this.#writing;
     this.#writing = null;
-    const newer = this.#source;
-    if (newer !== null) this.changed(newer);
+    if (this.#source !== null) this.#schedule();
   }
 
   async #replace(bytes: Buffer): Promise<void> {
-    await mkdir(dirname(this.#path), { recursive: true });
+    const folder = dirname(this.#path);
+    await mkdir(folder, { recursive: true });
     const temporary = `${this.#path}.new`;
     const file = await open(temporary, "w", 0o600);
     try {
@@ -106,6 +147,17 @@ export class CheckpointFile {
       await file.close();
     }
     await rename(temporary, this.#path);
+    await syncFolder(folder);
+  }
+}
+
+/** Without it a rename may be forgotten when the host loses power. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
   }
 }
 

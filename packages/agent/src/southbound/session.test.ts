@@ -68,7 +68,7 @@ function open(address: string) {
       },
       frame: (frame) => seen.frames.push(frame),
       scopeKeys: (scope) => [{ key: `${scope}/config`, hash: Buffer.alloc(16, 1) }],
-      heartbeat: () => ({ waitingFor: "", driftRepaired: 0n, flows: 0 }),
+      heartbeat: () => ({ waitingFor: "", driftRepaired: 0n, flows: 0, durableSequence: 0n }),
       refused: () => {},
       query: (query) => Promise.resolve({ id: query.id, json: query.text, error: "" }),
       disconnected: (reason) => seen.lost.push(reason),

@@ -5,7 +5,7 @@ import { status as Code } from "@grpc/grpc-js";
 import type { handleUnaryCall, ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
 import type { Logger } from "@weft/shared/logging.ts";
 import { isTlsCall, peerIdentity } from "@weft/shared/tls.ts";
-import { defaultDeadlineMs } from "./limits.ts";
+import { defaultDeadlineMs, defaultWaitMs, maxWaitMs } from "./limits.ts";
 import { Refused, statusOf } from "./status.ts";
 
 export interface CallObserver {
@@ -18,6 +18,8 @@ export interface CallContext {
   readonly actor: string;
   /** Aborted when the caller is gone or its time is over. */
   readonly signal: AbortSignal;
+  /** Its own wait begins: from now it may take so much longer than the default deadline. */
+  readonly allowWait: (waitMs: number) => void;
 }
 
 export interface CallTools {
@@ -48,9 +50,15 @@ export function unaryMethod<Request, Response>(
     const startMs = performance.now();
     const cancelled = new AbortController();
     call.once("cancelled", () => cancelled.abort());
-    const timeout = AbortSignal.timeout(defaultDeadlineMs + waitMs(call.request));
-    const signal = AbortSignal.any([cancelled.signal, timeout]);
+    const { signal } = cancelled;
+    let timer: NodeJS.Timeout | undefined;
+    const allowWait = (ms: number): void => {
+      clearTimeout(timer);
+      timer = setTimeout(() => cancelled.abort(), defaultDeadlineMs + ms);
+    };
+    allowWait(waitMs(call.request));
     const finish = (code: Code): void => {
+      clearTimeout(timer);
       tools.observer.ended(name, Code[code] ?? String(code), (performance.now() - startMs) / 1000);
     };
     const fail = (error: unknown): void => {
@@ -61,7 +69,7 @@ export function unaryMethod<Request, Response>(
     };
     const serve = async (): Promise<void> => {
       try {
-        const context = { actor: actorOf(call), signal };
+        const context = { actor: actorOf(call), signal, allowWait };
         const response = await untilAborted(run(call.request, context), signal);
         finish(Code.OK);
         callback(null, response);
@@ -71,6 +79,11 @@ export function unaryMethod<Request, Response>(
     };
     void serve();
   };
+}
+
+/** Waits of a caller: absent = the default, capped. */
+export function waitMsOf(asked: number): number {
+  return Math.min(asked === 0 ? defaultWaitMs : asked, maxWaitMs);
 }
 
 /** Ends a stream with the status of an error. */

@@ -3,18 +3,14 @@
 
 import { Buffer } from "node:buffer";
 import type { Diagnostic } from "@weft/shared/diagnostics.ts";
-import {
-  Ipv6Allocation,
-  Kind,
-  Object as ObjectMessage,
-} from "@weft/shared/gen/weft/v1/northbound.ts";
+import { Ipv6Allocation, Kind } from "@weft/shared/gen/weft/v1/northbound.ts";
 import type {
-  Change,
   Chassis,
   ChassisSpec,
   Meta,
   Network,
   NetworkSpec,
+  Object as ObjectMessage,
   ObjectRef,
   Port,
   PortSpec,
@@ -39,6 +35,7 @@ import type {
   RowMeta,
   SubnetRow,
 } from "../model/rows.ts";
+import type { DecodedApply } from "./apply-wire.ts";
 import { maxObjectBytes } from "./limits.ts";
 
 const tables: Readonly<Record<number, DurableTableName>> = {
@@ -60,29 +57,30 @@ export function tableOf(kind: Kind): DurableTableName | undefined {
   return tables[kind];
 }
 
-/** Changes converted between two yields. */
-const SLICE = 64;
-
 export interface Converted {
   readonly intents: readonly ChangeIntent[];
   readonly problems: readonly Diagnostic[];
 }
 
 /** The intents of a set; what has no meaning on the wire already is a problem. */
-export function* toIntents(changes: readonly Change[]): Generator<void, Converted> {
+export function* toIntents({ request, oversized }: DecodedApply): Generator<void, Converted> {
   const intents: ChangeIntent[] = [];
   const problems: Diagnostic[] = [];
-  for (const [index, { change }] of changes.entries()) {
+  for (const [index, { change }] of request.changes.entries()) {
     const at = `changes[${index}]`;
     const problem = (field: string, code: string, message: string): void => {
       problems.push({ code, object: "", field, message });
     };
     let intent: ChangeIntent | undefined;
-    if (change === undefined) problem(at, "MISSING_FIELD", "give an upsert or a delete");
+    const bytes = oversized.get(index);
+    if (bytes !== undefined) {
+      const text = `the object has ${bytes} bytes, at most ${maxObjectBytes}`;
+      problem(`${at}.upsert`, "OVER_LIMIT", text);
+    } else if (change === undefined) problem(at, "MISSING_FIELD", "give an upsert or a delete");
     else if (change.$case === "delete") intent = toDelete(change.value, `${at}.delete`, problem);
     else intent = toUpsert(change.value, `${at}.upsert`, problem);
     if (intent !== undefined) intents.push(intent);
-    if (index % SLICE === SLICE - 1) yield;
+    yield;
   }
   return { intents, problems };
 }
@@ -106,11 +104,6 @@ function toUpsert(
   const { object } = message;
   if (object === undefined) {
     problem(at, "UNKNOWN_KIND", "no object, or of a kind that this central does not know");
-    return undefined;
-  }
-  const bytes = ObjectMessage.encode(message).finish().length;
-  if (bytes > maxObjectBytes) {
-    problem(at, "OVER_LIMIT", `the object has ${bytes} bytes, at most ${maxObjectBytes}`);
     return undefined;
   }
   const path = `${at}.${object.$case}`;

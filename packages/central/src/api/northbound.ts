@@ -1,17 +1,14 @@
-// NorthboundService: Apply, Get, List, Watch, History. Owns what a request means; the rules of objects are model/, the order of writes
-// is store/transactor.ts. Registered by servers.ts.
+// NorthboundService: Get and List; Apply is apply.ts, Watch watch.ts, History history.ts. Owns what a request means; the rules of
+// objects are model/. Registered by central.ts.
 
 import { status as Code } from "@grpc/grpc-js";
+import type { handleUnaryCall } from "@grpc/grpc-js";
 import {
-  ApplyRequest,
-  ApplyResponse,
-  ChangeAction,
   Kind,
-  WaitLevel,
+  NorthboundServiceService,
+  Object as WeftObject,
 } from "@weft/shared/gen/weft/v1/northbound.ts";
 import type {
-  Change,
-  ChangeResult,
   GetRequest,
   GetResponse,
   HistoryRequest,
@@ -21,38 +18,28 @@ import type {
   NorthboundServiceServer,
   Object as ObjectMessage,
   ObjectRef,
-  Realization,
 } from "@weft/shared/gen/weft/v1/northbound.ts";
-import type { PlanAction, PlanResult } from "../model/intents.ts";
 import { projectOf, resolve } from "../model/references.ts";
 import type { DurableTableName, Rows } from "../model/rows.ts";
 import type { Model } from "../model/tables.ts";
 import { lowerBound } from "../model/tables.ts";
 import { runInSlices } from "../slices.ts";
 import { decodeRow } from "../store/codec.ts";
-import type { CommitAction } from "../store/commit-log.ts";
 import type { Store } from "../store/store.ts";
-import type { RunOutcome, Transactor } from "../store/transactor.ts";
+import type { Transactor } from "../store/transactor.ts";
+import { Apply } from "./apply.ts";
+import { RequestBytes } from "./apply-wire.ts";
 import { actorOf, failStream, unaryMethod } from "./calls.ts";
-import type { CallContext, CallTools } from "./calls.ts";
-import { kindOf, tableOf, toIntents } from "./convert.ts";
+import type { CallTools } from "./calls.ts";
+import { tableOf } from "./convert.ts";
 import type { FieldFilter } from "./filters.ts";
 import { fieldFilters, matches, pageToken, parsePageToken } from "./filters.ts";
-import {
-  defaultHistoryLimit,
-  defaultPageSize,
-  defaultWaitMs,
-  maxChanges,
-  maxCommentBytes,
-  maxFilters,
-  maxHistoryLimit,
-  maxIdempotencyKeyBytes,
-  maxPageSize,
-  maxWaitMs,
-} from "./limits.ts";
+import { readHistory } from "./history.ts";
+import { defaultPageSize, maxFilters, maxPageSize } from "./limits.ts";
 import type { Objects } from "./objects.ts";
+import { Page } from "./page.ts";
 import type { South } from "./south.ts";
-import { invalid, Refused, refusedSet } from "./status.ts";
+import { invalid, Refused } from "./status.ts";
 import type { WatchHub } from "./watch.ts";
 
 export interface NorthboundOptions {
@@ -69,25 +56,31 @@ export interface NorthboundOptions {
 
 type Row = Rows[DurableTableName];
 
-/** Rows looked at between two yields, and results made into objects. */
+/** Rows looked at between two yields. */
 const SLICE = 64;
 
-const planActions: Readonly<Record<PlanAction, ChangeAction>> = {
-  created: ChangeAction.CREATED,
-  updated: ChangeAction.UPDATED,
-  unchanged: ChangeAction.UNCHANGED,
-  deleted: ChangeAction.DELETED,
+/** The service as it is registered: Apply reads and writes bytes, which apply.ts decodes and encodes in slices. */
+export const northboundDefinition = {
+  ...NorthboundServiceService,
+  apply: {
+    ...NorthboundServiceService.apply,
+    requestDeserialize: RequestBytes.from,
+    responseSerialize: (bytes: Buffer): Buffer => bytes,
+  },
 };
 
-export function northboundService(options: NorthboundOptions): NorthboundServiceServer {
+type NorthboundHandlers = Pick<NorthboundServiceServer, "get" | "list" | "watch" | "history"> & {
+  readonly apply: handleUnaryCall<RequestBytes, Buffer>;
+};
+
+/** For northboundDefinition. */
+export function northboundService(options: NorthboundOptions): NorthboundHandlers {
   const northbound = new Northbound(options);
+  const apply = new Apply(options);
   const { tools } = options;
   return {
-    apply: unaryMethod(
-      tools,
-      "Apply",
-      (request: ApplyRequest, context) => northbound.apply(request, context),
-      (request) => waitMsOf(request.waitTimeoutMs),
+    apply: unaryMethod(tools, "Apply", (request: RequestBytes, context) =>
+      apply.run(request, context),
     ),
     get: unaryMethod(tools, "Get", (request: GetRequest) => northbound.get(request)),
     list: unaryMethod(tools, "List", (request: ListRequest) => northbound.list(request)),
@@ -107,62 +100,11 @@ export function northboundService(options: NorthboundOptions): NorthboundService
   };
 }
 
-/** Waits of a caller: absent = the default, capped. */
-export function waitMsOf(asked: number): number {
-  return Math.min(asked === 0 ? defaultWaitMs : asked, maxWaitMs);
-}
-
-/** What an idempotency key keeps of a set: the answer without objects' states. */
-export function encodeOutcome(objects: Objects, { revision, results }: RunOutcome): Uint8Array {
-  const response: ApplyResponse = {
-    revision,
-    results: results.map(({ action, table, row }) => ({
-      action: planActions[action],
-      object: objects.pastObject(table, row),
-    })),
-    realization: undefined,
-  };
-  return ApplyResponse.encode(response).finish();
-}
-
 class Northbound {
   readonly #options: NorthboundOptions;
 
   constructor(options: NorthboundOptions) {
     this.#options = options;
-  }
-
-  async apply(request: ApplyRequest, { actor, signal }: CallContext): Promise<ApplyResponse> {
-    checkApply(request);
-    const { transactor } = this.#options;
-    const { intents, problems } = await runInSlices(toIntents(request.changes));
-    if (problems.length > 0) throw refusedSet(problems, problems.length);
-    const answer = await transactor.run(
-      {
-        actor,
-        comment: request.comment,
-        dryRun: request.dryRun,
-        expectedRevision: request.expectedRevision,
-        idempotency:
-          request.idempotencyKey === ""
-            ? null
-            : { key: request.idempotencyKey, body: () => repeatableBody(request) },
-      },
-      () => intents,
-    );
-    if (answer.kind === "refused") throw refusedSet(answer.problems, answer.count);
-    const response: ApplyResponse =
-      answer.kind === "replayed"
-        ? ApplyResponse.decode(answer.outcome)
-        : {
-            revision: answer.outcome.revision,
-            results: await runInSlices(this.#results(answer.outcome.results)),
-            realization: undefined,
-          };
-    if (request.wait === WaitLevel.REALIZED && !request.dryRun) {
-      response.realization = await this.#realized(response.revision, request, signal);
-    }
-    return response;
   }
 
   async get({ ref, atRevision }: GetRequest): Promise<GetResponse> {
@@ -211,78 +153,27 @@ class Northbound {
     return { objects, nextPageToken: next === null ? "" : pageToken(next), revision };
   }
 
-  async history({ ref, limit, beforeRevision }: HistoryRequest): Promise<HistoryResponse> {
+  async history(request: HistoryRequest): Promise<HistoryResponse> {
     const { model, store, objects } = this.#options;
-    if (limit > maxHistoryLimit) throw invalid("limit", `${limit} is more than ${maxHistoryLimit}`);
-    const table = ref === undefined ? undefined : tableOfRef(ref, "ref");
-    const id =
-      table === undefined
-        ? ""
-        : (resolve(model, table, ref?.id ?? "", ref?.project ?? "")?.id ?? ref?.id ?? "");
-    const page = await store.history({
-      object: table === undefined ? null : { kind: table, id },
-      limit: limit === 0 ? defaultHistoryLimit : limit,
-      // Above everything there is, and perhaps above what the store can be asked for.
-      beforeRevision:
-        beforeRevision === 0n || beforeRevision > model.revision ? null : beforeRevision,
-    });
-    const actions: Readonly<Record<CommitAction, ChangeAction>> = planActions;
-    return {
-      entries: page.items.map((item) => ({
-        revision: item.revision,
-        at: new Date(item.atMs),
-        actor: item.actor,
-        comment: item.comment,
-        action: actions[item.action],
-        kind: kindOf[item.kind],
-        id: item.id,
-        object:
-          item.action === "deleted"
-            ? undefined
-            : objects.pastObject(item.kind, decodeRow(item.kind, item.body)),
-      })),
-      oldestRevision: page.oldestRevision,
-    };
-  }
-
-  *#results(results: readonly PlanResult[]): Generator<void, ChangeResult[]> {
-    const { model, objects } = this.#options;
-    const made: ChangeResult[] = [];
-    for (const [index, { action, table, row }] of results.entries()) {
-      // A dry run's rows are not in the model, a deleted one's no more.
-      const isCurrent = model.get(table, row.id) === row;
-      const object = isCurrent ? objects.object(table, row) : objects.pastObject(table, row);
-      made.push({ action: planActions[action], object });
-      if (index % SLICE === SLICE - 1) yield;
-    }
-    return made;
-  }
-
-  async #realized(
-    revision: bigint,
-    request: ApplyRequest,
-    signal: AbortSignal,
-  ): Promise<Realization> {
-    const timeoutMs = waitMsOf(request.waitTimeoutMs);
-    return this.#options.south.realized({ revision, timeoutMs, signal });
+    const table = request.ref === undefined ? undefined : tableOfRef(request.ref, "ref");
+    return readHistory({ model, store, objects, table }, request);
   }
 
   *#page(plan: ListPlan): Generator<void, { objects: ObjectMessage[]; next: string | null }> {
     const { model, objects } = this.#options;
-    const found: ObjectMessage[] = [];
+    const page = new Page<ObjectMessage>({ limit: plan.size });
     const candidates = this.#candidates(plan);
     let after = plan.after;
     for (let count = 1; ; count++) {
       // Looked up anew each time: ids may have come and gone during a pause.
       const ids = candidates ?? model.sortedIds(plan.table);
       const id = ids[after === "" ? 0 : lowerBound(ids, `${after}\0`)];
-      if (id === undefined) return { objects: found, next: null };
+      if (id === undefined) return { objects: page.items, next: null };
       const row = model.get(plan.table, id);
       if (row !== undefined && isInPlan(plan, row)) {
         const object = objects.object(plan.table, row);
-        if (matches(object, plan.fields)) {
-          if (found.length === plan.size) return { objects: found, next: after };
-          found.push(object);
+        if (matches(object, plan.fields) && !page.offer(object, sizeOf(object))) {
+          return { objects: page.items, next: after };
         }
       }
       after = id;
@@ -306,23 +197,21 @@ class Northbound {
   async #listAt(plan: ListPlan, revision: bigint): Promise<ListResponse> {
     const { store, objects } = this.#options;
     this.#checkRevision(revision);
-    const found: ObjectMessage[] = [];
+    const page = new Page<ObjectMessage>({ limit: plan.size });
     let after = plan.after;
     for (;;) {
       const limit = defaultPageSize;
-      const bodies = await store.listAt({ kind: plan.table, revision, after, limit });
+      const { bodies, more } = await store.listAt({ kind: plan.table, revision, after, limit });
       for (const body of bodies) {
         const row = decodeRow(plan.table, body);
         const object = isInPlan(plan, row) ? objects.pastObject(plan.table, row) : undefined;
-        if (object !== undefined && matches(object, plan.fields)) {
-          if (found.length === plan.size) {
-            return { objects: found, nextPageToken: pageToken(after), revision };
-          }
-          found.push(object);
+        const isWanted = object !== undefined && matches(object, plan.fields);
+        if (isWanted && !page.offer(object, sizeOf(object))) {
+          return { objects: page.items, nextPageToken: pageToken(after), revision };
         }
         after = row.id;
       }
-      if (bodies.length < limit) return { objects: found, nextPageToken: "", revision };
+      if (!more) return { objects: page.items, nextPageToken: "", revision };
     }
   }
 
@@ -349,44 +238,8 @@ function isInPlan({ project, labels }: ListPlan, row: Row): boolean {
   return labels.every(([key, value]) => row.labels[key] === value);
 }
 
-function checkApply(request: ApplyRequest): void {
-  const { changes, idempotencyKey, comment, wait } = request;
-  if (changes.length > maxChanges) {
-    throw invalid("changes", `${changes.length} changes, at most ${maxChanges}: split the set`);
-  }
-  if (Buffer.byteLength(idempotencyKey) > maxIdempotencyKeyBytes) {
-    throw invalid("idempotency_key", `more than ${maxIdempotencyKeyBytes} bytes`);
-  }
-  if (Buffer.byteLength(comment) > maxCommentBytes) {
-    throw invalid("comment", `more than ${maxCommentBytes} bytes`);
-  }
-  if (wait < WaitLevel.UNSPECIFIED || wait > WaitLevel.REALIZED) {
-    throw invalid("wait", `value ${wait} is not known: give COMMITTED or REALIZED`);
-  }
-}
-
-/** What must be equal when a key comes again: everything but how the caller waits. */
-function repeatableBody(request: ApplyRequest): Uint8Array {
-  return ApplyRequest.encode({
-    ...request,
-    changes: request.changes.map(withSortedLabels),
-    idempotencyKey: "",
-    wait: WaitLevel.UNSPECIFIED,
-    waitTimeoutMs: 0,
-  }).finish();
-}
-
-/** Maps have no order on the wire. */
-function withSortedLabels(change: Change): Change {
-  if (change.change?.$case !== "upsert") return change;
-  const meta = change.change.value.object?.value.meta;
-  if (meta === undefined) return change;
-  const labels = Object.fromEntries(
-    Object.entries(meta.labels).sort(([a], [b]) => (a < b ? -1 : 1)),
-  );
-  const object = structuredClone(change.change.value);
-  if (object.object?.value.meta !== undefined) object.object.value.meta.labels = labels;
-  return { change: { $case: "upsert", value: object } };
+function sizeOf(object: ObjectMessage): number {
+  return WeftObject.encode(object).finish().length;
 }
 
 export function tableOfRef(ref: ObjectRef | undefined, field: string): DurableTableName {

@@ -33,11 +33,14 @@ export const defaultBindingsConfig: BindingsConfig = {
 };
 
 export interface BindingsOptions {
-  /** The model. It must show what publish() was given when publish() returns. */
+  /** The model. */
   readonly rows: RowReader;
   readonly isFixedIp: (network: string, ip: string) => boolean;
   readonly clock: Clock;
-  /** Called with one set of changes that belong together; never with none, never while publish() runs. */
+  /**
+   * Called with one set of changes that belong together; never with none, never while publish() runs. The model must show the sets
+   * in the order in which they came; it need not at once.
+   */
   readonly publish: (changes: readonly RowChange[]) => void;
   readonly config?: Partial<BindingsConfig>;
 }
@@ -139,7 +142,7 @@ export class Bindings {
     this.#flush();
   }
 
-  /** The chassis acked a state that is complete. */
+  /** The chassis acked a state that is complete, and has it on its disk. */
   inSync(chassis: string): void {
     this.#liveness.inSync(chassis, this.#clock.nowMs());
     this.#flush();
@@ -155,6 +158,20 @@ export class Bindings {
     const refused = this.#placement.report(chassis, reports, complete);
     this.#flush();
     return refused;
+  }
+
+  /**
+   * All reports of a complete message were taken: what is not named has ended. A step at a time; what other chassis report may be
+   * taken between the steps.
+   */
+  *endOthers(chassis: string, named: ReadonlySet<string>): Generator<void, void> {
+    const steps = this.#placement.endOthers(chassis, named);
+    while (!this.#liveness.isLost(chassis)) {
+      const isEnd = steps.next().done === true;
+      this.#flush();
+      if (isEnd) return;
+      yield;
+    }
   }
 
   claim(chassis: string, claims: readonly Claim[]): Refused[] {
@@ -194,7 +211,7 @@ export class Bindings {
   tick(): void {
     const nowMs = this.#clock.nowMs();
     if (nowMs - this.#startedMs > this.config.settleMs) this.#placement.settled();
-    for (const chassis of this.#liveness.tick(nowMs)) this.#placement.reconsiderPortsOf(chassis);
+    this.#placement.reconsiderPortsOf(new Set(this.#liveness.tick(nowMs)));
     this.#flush();
   }
 

@@ -38,6 +38,9 @@ export interface PlacementOptions {
 
 type Verdict = { readonly generation: bigint } | { readonly refused: string };
 
+/** Bindings that end between two steps. */
+const STEP = 32;
+
 /** No binding changed hands so often: a report with more is a new claim. The store keeps numbers up to 2^53. */
 const MAX_GENERATION = 2n ** 48n;
 
@@ -82,9 +85,28 @@ export class Placement {
       const reason = this.#reportOne(chassis, report);
       if (reason !== undefined) refused.push({ port: report.portId, chassis, reason });
     }
-    if (complete) this.#endOthers(chassis, new Set(reports.map((report) => report.portId)));
     this.#fillRoom();
+    if (complete) {
+      for (const _ of this.endOthers(chassis, new Set(reports.map((report) => report.portId))));
+    }
     return refused;
+  }
+
+  /** The chassis has no port but the named ones. A step at a time; others may report between the steps. */
+  *endOthers(chassis: string, named: ReadonlySet<string>): Generator<void, void> {
+    for (const [port, reports] of this.#refused) {
+      if (!named.has(port)) this.#withdraw(port, reports, chassis);
+    }
+    let ended = 0;
+    for (const port of [...this.ports(chassis)]) {
+      if (named.has(port) || this.table.get(port)?.chassis !== chassis) continue;
+      this.#end(port, `no interface on ${chassis} any more`);
+      ended += 1;
+      if (ended % STEP > 0) continue;
+      this.#fillRoom();
+      yield;
+    }
+    this.#fillRoom();
   }
 
   /** Ends all bindings of a chassis. */
@@ -94,10 +116,11 @@ export class Placement {
     this.#fillRoom();
   }
 
-  /** A chassis became unreachable: refused claims of its ports are judged again. */
-  reconsiderPortsOf(chassis: string): void {
+  /** These chassis became unreachable: refused claims of their ports are judged again. */
+  reconsiderPortsOf(chassis: ReadonlySet<string>): void {
+    if (chassis.size === 0) return;
     for (const port of [...this.#refused.keys()]) {
-      if (this.table.get(port)?.chassis === chassis) this.#reconsider(port);
+      if (chassis.has(this.table.get(port)?.chassis ?? "")) this.#reconsider(port);
     }
   }
 
@@ -203,15 +226,6 @@ export class Placement {
     const binding = this.table.get(id);
     if (binding?.chassis === "" && binding.reason.startsWith(`plugged on ${chassis}, `)) {
       this.#down(id, "");
-    }
-  }
-
-  #endOthers(chassis: string, named: ReadonlySet<string>): void {
-    for (const [port, reports] of this.#refused) {
-      if (!named.has(port)) this.#withdraw(port, reports, chassis);
-    }
-    for (const port of [...this.ports(chassis)]) {
-      if (!named.has(port)) this.#end(port, `no interface on ${chassis} any more`);
     }
   }
 

@@ -33,6 +33,8 @@ export interface DerivedBatch {
 export interface Deriver {
   /** The reader must already show the rows as they are after the batch. */
   apply(batch: Batch): DerivedBatch;
+  /** As apply(), a step at a time. The reader must not change meanwhile, and no other apply may begin. */
+  applySteps(batch: Batch): Generator<void, DerivedBatch>;
   /** Derives every key again in slices of `slice` steps and yields the differences of each slice. */
   verify(options: { slice: number }): Generator<readonly Difference[], void, void>;
   readonly interest: Pick<Interest, "instructions" | "scopes" | "audience">;
@@ -105,12 +107,20 @@ export function createDeriver(options: {
     onError: options.onError ?? rethrow,
   });
 
-  function apply(batch: Batch): DerivedBatch {
-    engine.apply(batch.changes);
+  function* applySteps(batch: Batch): Generator<void, DerivedBatch> {
+    yield* engine.applySteps(batch.changes);
     const derived = { revision: batch.revision, instructions, subscriptions };
     instructions = [];
     subscriptions = [];
     return derived;
+  }
+
+  function apply(batch: Batch): DerivedBatch {
+    const steps = applySteps(batch);
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+    }
   }
 
   loading = true;
@@ -118,6 +128,7 @@ export function createDeriver(options: {
   loading = false;
   return {
     apply,
+    applySteps,
     verify: ({ slice }) => engine.verify(slice),
     interest,
     networkMtu: (network) => engine.value("network-mtu", network) as number | undefined,

@@ -98,6 +98,8 @@ export class Engine {
   #rank = Number.MAX_SAFE_INTEGER;
   #tracking = false;
   #applies = 0;
+  /** A batch is half applied: values differ from what the rows give. */
+  #applying = false;
   readonly #markDirty = (slot: number): void => {
     const node = this.#nodes[slot];
     if (node !== undefined) this.#enqueue(node);
@@ -114,11 +116,23 @@ export class Engine {
 
   /** Applies row changes that the reader already shows. */
   apply(changes: Iterable<RowChange>): void {
+    for (const _ of this.applySteps(changes));
+  }
+
+  /**
+   * As apply(), a step at a time: others may read between steps, and see a part of it. The reader must not change meanwhile, and
+   * no other apply may begin.
+   */
+  *applySteps(changes: Iterable<RowChange>): Generator<void, void> {
+    if (this.#applying) throw new Error("a batch is applied while another one is");
+    this.#applying = true;
     this.#applies += 1;
     for (const { table, id, before, after } of changes) {
       this.#rowChanged(this.#table(table), id, before, after);
+      yield;
     }
-    for (const table of this.#derived) this.#settle(table);
+    for (const table of this.#derived) yield* this.#settle(table);
+    this.#applying = false;
   }
 
   /** Value of a derived key, without a dependency. */
@@ -158,7 +172,13 @@ export class Engine {
     const applies = this.#applies;
     let found: Difference[] = [];
     let steps = 0;
-    for (const difference of this.#verifySteps(applies)) {
+    const work = this.#verifySteps(applies);
+    for (;;) {
+      // Half of a batch is no difference.
+      while (this.#applying) yield [];
+      const step = work.next();
+      if (step.done === true) break;
+      const difference = step.value;
       steps += 1;
       if (difference !== undefined) found.push(difference);
       if (steps % slice === 0) {
@@ -369,7 +389,7 @@ export class Engine {
   }
 
   /** Derives the dirty keys of one table; what they change stands in higher ranks. */
-  #settle(table: DerivedState): void {
+  *#settle(table: DerivedState): Generator<void, void> {
     const dirty = table.dirty;
     if (dirty.length === 0) return;
     table.dirty = [];
@@ -378,10 +398,14 @@ export class Engine {
       node.dirty = false;
       const before = node.value;
       const after = node.refs > 0 ? this.#derive(node) : this.#bury(node);
-      if (sameValue(table, before, after)) continue;
+      if (sameValue(table, before, after)) {
+        yield;
+        continue;
+      }
       node.value = after;
       this.#onChange(table.name as DerivedName, node.key, before, after);
       this.#rowChanged(table, node.key, before, after);
+      yield;
     }
   }
 

@@ -20,7 +20,14 @@ import {
   SCHEMA_VERSION,
   scopeOf,
 } from "@weft/shared/instruction-digest.ts";
+import type { Publisher } from "../publisher.ts";
 import type { Distributor, Incoming } from "./distributor.ts";
+
+/** What a FakeAgent sees of a World. */
+export interface CentralSide {
+  readonly distributor: Distributor;
+  readonly publisher: Pick<Publisher, "isIdle">;
+}
 
 export class FakeAgent {
   readonly chassis: string;
@@ -41,14 +48,14 @@ export class FakeAgent {
   inSync = false;
   /** Times that central asked for keys. */
   keyRequests = 0;
-  #distributor: Distributor;
+  #central: CentralSide;
   #incoming: Incoming | undefined;
   #inbox: Buffer[] = [];
   #staged: FrameChunk[] = [];
   #owedAcks: bigint[] = [];
 
-  constructor(distributor: Distributor, chassis: string) {
-    this.#distributor = distributor;
+  constructor(central: CentralSide, chassis: string) {
+    this.#central = central;
     this.chassis = chassis;
   }
 
@@ -59,6 +66,13 @@ export class FakeAgent {
   /** Messages written and not yet delivered. */
   get inbox(): number {
     return this.#inbox.length;
+  }
+
+  /** Nothing is under way, neither to it nor for it. */
+  get isQuiet(): boolean {
+    const state = this.#incoming?.session.state ?? "closed";
+    const isWorking = state === "registering" || state === "comparing" || state === "judging";
+    return this.#inbox.length === 0 && this.#central.publisher.isIdle && !isWorking;
   }
 
   /** `identity`: what its certificate names; null = nothing. */
@@ -73,16 +87,18 @@ export class FakeAgent {
         inbox.push(message);
         return inbox.length < this.capacity;
       },
-      end: () => undefined,
+      end: () => {
+        if (this.#inbox === inbox) this.#incoming = undefined;
+      },
     };
-    this.#incoming = this.#distributor.accept(wire, () => identity ?? undefined);
+    this.#incoming = this.#central.distributor.accept(wire, () => identity ?? undefined);
     await this.send({ $case: "hello", value: { ...this.#hello(), ...over } });
   }
 
   /** Central was replaced; the agent keeps what it holds. */
-  moveTo(distributor: Distributor): void {
+  moveTo(central: CentralSide): void {
     this.disconnect();
-    this.#distributor = distributor;
+    this.#central = central;
   }
 
   /** So that central cannot continue, and resyncs. */
@@ -112,6 +128,12 @@ export class FakeAgent {
       if (message !== undefined) await this.#receive(message);
       if (this.#inbox.length === 0) this.#incoming?.session.drained();
     }
+  }
+
+  /** Says what its checkpoint on disk has; default: all it has applied. */
+  async heartbeat(durableSequence = this.position?.sequence ?? 0n, waitingFor = ""): Promise<void> {
+    const value = { waitingFor, driftRepaired: 0n, flows: 7, durableSequence };
+    await this.send({ $case: "heartbeat", value });
   }
 
   /** Sends the oldest ack that is owed. */

@@ -11,30 +11,43 @@ import {
 export class Digests {
   readonly #storeId: string;
   readonly #instructions: (scope: string) => ReadonlyMap<string, Buffer>;
+  readonly #held: () => boolean;
   readonly #sums = new Map<string, bigint>();
+  /** Calls of changed(). */
+  #changes = 0;
 
   constructor(options: {
     storeId: string;
     instructions: (scope: string) => ReadonlyMap<string, Buffer>;
+    /** True while instructions show changes that changed() was not told yet. */
+    held: () => boolean;
   }) {
     this.#storeId = options.storeId;
     this.#instructions = options.instructions;
+    this.#held = options.held;
   }
 
-  /** 16 bytes, as on the wire. `keep` = false while instructions show changes that changed() was not told yet. */
-  digest(scope: string, keep: boolean): Buffer {
+  /**
+   * 16 bytes, as on the wire; a step at a time. What changes between the steps may be in it or not: who compares is told of it
+   * afterwards.
+   */
+  *digest(scope: string): Generator<void, Buffer> {
     let sum = this.#sums.get(scope);
     if (sum === undefined) {
+      const changes = this.#held() ? -1 : this.#changes;
       sum = 0n;
-      for (const [key, body] of this.#instructions(scope))
+      for (const [key, body] of this.#instructions(scope)) {
         sum = digestAdd(sum, this.#of(key, body));
-      if (keep) this.#sums.set(scope, sum);
+        yield;
+      }
+      if (!this.#held() && this.#changes === changes) this.#sums.set(scope, sum);
     }
     return digestToBytes(sum);
   }
 
   /** An instruction changed; undefined = absent. */
   changed(scope: string, key: string, before: Buffer | undefined, after: Buffer | undefined): void {
+    this.#changes += 1;
     let sum = this.#sums.get(scope);
     if (sum === undefined) return;
     if (before !== undefined) sum = digestRemove(sum, this.#of(key, before));

@@ -2,46 +2,8 @@
 // wire in memory; time is moved by hand.
 import { Resume } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { expect, test } from "vitest";
-import { FakeClock } from "../../../../test/fakes/clock.ts";
-import { type RowEdit, rowOf } from "../derive/memory-rows.ts";
-import type { FakeAgent } from "./agent.fixture.ts";
-import { settle, turn, World, type WorldOptions } from "./world.fixture.ts";
-
-const network = (id: string, key: number): RowEdit => ({
-  table: "network",
-  id,
-  row: rowOf.network({ id, key }),
-});
-
-function port(key: number, chassis: string | null, on = "net"): RowEdit {
-  const id = `port-${key}`;
-  return {
-    table: "port",
-    id,
-    row: rowOf.port({ id, key, network: on, requestedChassis: chassis }),
-  };
-}
-
-async function start(options: Partial<WorldOptions> = {}) {
-  const clock = new FakeClock();
-  const world = new World({ clock, ...options });
-  const a = world.agent("chassis-1");
-  const b = world.agent("chassis-2");
-  await a.connect();
-  await b.connect();
-  world.commit([network("net", 7), port(1, "chassis-1"), port(2, "chassis-2")]);
-  a.plugged.set("port-1", 0n);
-  b.plugged.set("port-2", 0n);
-  await settle([a, b]);
-  await a.report(true);
-  await b.report(true);
-  await settle([a, b]);
-  return { clock, world, a, b };
-}
-
-const inSyncWith = (world: World, agent: FakeAgent): void => {
-  expect(agent.held).toEqual(world.expected(agent.chassis));
-};
+import { boundTo, inSyncWith, network, port, start } from "./two-chassis.fixture.ts";
+import { settle, turn, World } from "./world.fixture.ts";
 
 test("an agent gets what it hosts and where its peers are, and nothing else", async () => {
   const { world, a } = await start();
@@ -149,7 +111,7 @@ test("after a restart of central only differences travel", async () => {
   rows.clearVolatile();
   rows.edit(revision, [port(9, "chassis-1")]);
   const next = new World({ clock, rows, revision, epoch: 2n, checkpoint });
-  for (const agent of [a, b]) agent.moveTo(next.distributor);
+  for (const agent of [a, b]) agent.moveTo(next);
   await a.connect();
   await a.deliver(1);
   expect(a.welcome?.resume).toBe(Resume.RESYNC);
@@ -163,7 +125,7 @@ test("an agent of another store is told nothing before an operator agrees", asyn
   const before = new Map(a.held);
   world.close();
   const other = new World({ clock, storeId: "restored" });
-  a.moveTo(other.distributor);
+  a.moveTo(other);
   await a.connect();
   await settle([a]);
   expect(a.welcome?.resume).toBe(Resume.HOLD);
@@ -180,7 +142,7 @@ test("an agent that is ahead of the store holds", async () => {
   const { clock, world, a } = await start();
   world.close();
   const older = new World({ clock, rows: world.rows, revision: 1n, epoch: 2n });
-  a.moveTo(older.distributor);
+  a.moveTo(older);
   await a.connect();
   await settle([a]);
   expect(a.welcome?.resume).toBe(Resume.HOLD);
@@ -203,7 +165,7 @@ test("a resync that deletes much trips the breaker and asks", async () => {
     })),
   );
   const next = new World({ clock, rows, revision, epoch: 2n });
-  a.moveTo(next.distributor);
+  a.moveTo(next);
   const held = a.held.size;
   await a.connect();
   await settle([a]);
@@ -226,7 +188,7 @@ test("a resync that would delete waits for the reports that keep the port", asyn
   rows.clearVolatile();
   // Its checkpoint is lost: only the report says that port-3 is here.
   const next = new World({ clock, rows, revision, epoch: 2n });
-  a.moveTo(next.distributor);
+  a.moveTo(next);
   await a.connect();
   let gone = false;
   for (let step = 0; step < 50; step++) {
@@ -364,21 +326,29 @@ test("realized ends at the deadline, and at once for who is not alive", async ()
   expect(await fine).toMatchObject({ complete: true, realized: ["chassis-2"] });
 });
 
-test("a freed key is reusable once everybody acked, or is fenced", async () => {
-  const { clock, world, a, b } = await start({ bindings: { leaseMs: 1000, staleAfterMs: 5000 } });
-  world.commit([{ table: "port", id: "port-2", row: undefined }]);
-  const freed = world.distributor.sequence;
+test("a long message is worked on in slices, and ends with its stream", async () => {
+  const { world, a, b } = await start({ budgetMs: 0 });
+  world.commit(Array.from({ length: 300 }, (_, at) => port(100 + at, null)));
+  await world.publisher.whole();
+  for (let key = 100; key < 400; key++) a.plugged.set(`port-${key}`, 0n);
+  const bound = (): number => boundTo(world, "chassis-1");
+  const report = a.report(true);
   await turn();
-  expect(world.distributor.keyReusable(freed)).toBe(false);
-  await settle([b]);
+  expect(bound()).toBeLessThan(301);
+  await report;
+  await world.publisher.whole();
+  expect(bound()).toBe(301);
+  // All end: the stream goes when a part of them has.
+  a.plugged.clear();
+  const ends = a.report(true);
+  await turn();
   a.disconnect();
-  expect(world.distributor.keyReusable(freed)).toBe(false);
-  for (let second = 0; second < 7; second++) {
-    clock.advance(900);
-    world.bindings.heard("chassis-2");
-  }
-  expect(world.bindings.isFenced("chassis-1")).toBe(true);
-  expect(world.distributor.keyReusable(freed)).toBe(true);
+  await ends;
+  await settle([b]);
+  expect(bound()).toBeGreaterThan(0);
+  await a.connect();
+  await settle([a, b]);
+  expect(bound()).toBe(0);
 });
 
 test("a query is answered, fails when the stream ends, and has a deadline", async () => {

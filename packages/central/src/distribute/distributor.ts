@@ -1,9 +1,9 @@
-// Sends every chassis what it is to know, and takes what it reports: sessions by chassis, changes to outboxes, acks to who waits.
-// Owns the numbering of sequences. It derives nothing and decides no binding. Made by central.ts, which registers it at the
-// gRPC server with addTo(), calls publish() with every derived batch, and closes it.
+// The southbound service: opens, greets and ends the streams of agents, knows the peer of each chassis, and answers how far each is. It
+// derives nothing and decides no binding. Made by central.ts, which registers it at the gRPC server with addTo(), hands it every
+// derived batch, and closes it.
 //
-//   DerivedBatch --publish--> outbox of each chassis in the audience --next turn--> session --frames--> agent
-//   agent --acks--> outbox, RealizedLog      --reports, claims--> Bindings
+//   DerivedBatch --publish--> FanOut --frames--> session --> agent
+//   agent --> session --acks, reports, claims--> Inbox --> outbox, RealizedLog, Bindings
 
 import type { Server } from "@grpc/grpc-js";
 import type { Timer } from "@weft/shared/clock.ts";
@@ -15,24 +15,24 @@ import {
   SouthboundServiceService,
 } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { SCHEMA_VERSION } from "@weft/shared/instruction-digest.ts";
-import type { Refused } from "../bindings/placement.ts";
 import type { DerivedBatch } from "../derive/deriver.ts";
 import type { Batch, ChassisRow } from "../model/rows.ts";
+import { SlicedWork } from "../slices.ts";
 import { holdReason, refusalOf } from "./admission.ts";
-import { clip, MAX_TEXT, MAX_VERSION, toClaims, toReport } from "./convert.ts";
+import { clip, MAX_VERSION } from "./convert.ts";
 import { Digests } from "./digests.ts";
-import { InstructionEncoder } from "./frames.ts";
+import { FanOut } from "./fan-out.ts";
+import { Inbox } from "./inbox.ts";
 import {
   type Call,
   type ChassisStatus,
+  type CutCause,
   type DistributorConfig,
-  type DistributorMetrics,
   type DistributorOptions,
   defaultDistributorConfig,
 } from "./options.ts";
-import type { Stem } from "./outbox.ts";
 import { overdueOf } from "./overdue.ts";
-import { newPeer, noteAck, noteRefused, type Peer, statusOf } from "./peers.ts";
+import { newPeer, owedSinceMs, type Peer, statusOf } from "./peers.ts";
 import { Queries } from "./queries.ts";
 import { type Realization, RealizedLog } from "./realized.ts";
 import { RefusalLog } from "./refusal-log.ts";
@@ -65,20 +65,17 @@ export class Distributor {
   readonly #options: DistributorOptions;
   readonly #config: DistributorConfig;
   readonly #digests: Digests;
-  readonly #encoder = new InstructionEncoder();
   readonly #peers = new Map<string, Peer>();
   readonly #sessions = new Set<Session>();
-  readonly #dirty = new Set<Peer>();
   readonly #queries: Queries;
-  readonly #refusalLog: RefusalLog;
   readonly #streams = new StreamCount();
   readonly #realized: RealizedLog;
-  #sequence = 0n;
-  #turn: NodeJS.Immediate | undefined;
+  readonly #fanOut: FanOut;
+  readonly #inbox: Inbox;
+  /** What agents cause: their messages and their resyncs. */
+  readonly #work: SlicedWork;
   #sweep: Timer | undefined;
   #closed = false;
-  /** Derivation is ahead of what was published: no frame may be frozen. */
-  #held = false;
 
   /** For grpc-js, with `definition`: messages to agents are encoded here. */
   readonly service = { connect: (call: Call): void => this.#connect(call) };
@@ -94,18 +91,41 @@ export class Distributor {
   constructor(options: DistributorOptions) {
     this.#options = options;
     this.#config = { ...defaultDistributorConfig, ...options.config };
-    const { interest } = options.deriver;
+    const { deriver, bindings, clock, metrics, budgetMs } = options;
+    const { interest } = deriver;
     this.#digests = new Digests({
       storeId: options.storeId,
       instructions: (scope) => interest.instructions(scope),
+      held: () => this.#fanOut.held,
     });
-    this.#queries = new Queries(options.clock);
-    this.#refusalLog = new RefusalLog(options);
+    this.#work = new SlicedWork(budgetMs);
+    this.#queries = new Queries(clock);
     this.#realized = new RealizedLog({
-      clock: options.clock,
+      clock,
+      budgetMs,
       revision: options.currentRevision(),
       progress: (chassis) => this.#progress(chassis),
       everybody: () => this.#peers.keys(),
+    });
+    this.#fanOut = new FanOut({
+      interest,
+      budgetMs,
+      digests: this.#digests,
+      realized: this.#realized,
+      peers: this.#peers,
+      overflowed: ({ session, outbox }) => {
+        const reason = `${outbox.pending} changes wait for it, more than it holds: it takes them too slowly`;
+        this.#cut(session, "overflow", reason);
+      },
+    });
+    this.#inbox = new Inbox({
+      bindings,
+      clock,
+      metrics,
+      queries: this.#queries,
+      realized: this.#realized,
+      refusalLog: new RefusalLog(options),
+      soon: (peer) => this.#fanOut.soon(peer),
     });
     this.#scheduleSweep();
   }
@@ -116,40 +136,30 @@ export class Distributor {
 
   /** Number of the last derived change. */
   get sequence(): bigint {
-    return this.#sequence;
+    return this.#fanOut.sequence;
   }
 
-  /** Derivation starts on parts of a batch and will publish them as one: until then no chassis is sent a part. */
+  /** Derivation or publishing is half done, and others get a turn: until release() no chassis is sent a part. */
   hold(): void {
-    this.#held = true;
+    this.#fanOut.hold();
+  }
+
+  release(): void {
+    this.#fanOut.release();
   }
 
   /**
-   * Queues a derived batch; frames go out at the end of this turn. Call it right after deriver.apply(), in the same order; or
-   * after hold(), with the results of several apply() joined in their order.
+   * Queues a derived batch, a step at a time; frames go out at the end of the turn. Batches come in the order in which they were
+   * derived, each once the one before is done. Between the steps hold() must be in force.
    */
+  publishSteps(batch: DerivedBatch): Generator<void, void> {
+    return this.#fanOut.publish(batch);
+  }
+
+  /** As publishSteps(), at once; then release(). */
   publish(batch: DerivedBatch): void {
-    if (this.#held) {
-      this.#held = false;
-      for (const peer of this.#peers.values()) this.#soon(peer);
-    }
-    const intent = batch.revision > this.#realized.derived;
-    const touched = new Set<string>();
-    if (batch.instructions.length > 0 || batch.subscriptions.length > 0) {
-      this.#sequence += 1n;
-      this.#queue(
-        batch,
-        { sequence: this.#sequence, revision: intent ? batch.revision : null },
-        touched,
-      );
-    }
-    if (!intent) return;
-    this.#realized.add(
-      batch.revision,
-      touched,
-      batch.instructions.map(({ key }) => key),
-    );
-    this.#realized.check();
+    for (const _ of this.publishSteps(batch));
+    this.release();
   }
 
   /** Answers when every chassis that the revision touched and that is alive has acked it, or at the deadline. */
@@ -180,11 +190,14 @@ export class Distributor {
     }
   }
 
-  /** True when no chassis acts any more on keys that were freed up to this sequence: each acked it, or is fenced. */
+  /**
+   * True when no chassis will ever act again on keys that were freed up to this sequence: each acked it and has it on its disk, or
+   * is fenced.
+   */
   keyReusable(freedSequence: bigint): boolean {
     for (const chassis of this.#options.bindings.chassis()) {
       if (this.#options.bindings.isFenced(chassis)) continue;
-      if (!this.#peers.get(chassis)?.outbox.settled(freedSequence)) return false;
+      if (!this.#peers.get(chassis)?.outbox.forgot(freedSequence)) return false;
     }
     return true;
   }
@@ -193,56 +206,14 @@ export class Distributor {
   close(): void {
     this.#closed = true;
     this.#sweep?.cancel();
-    clearImmediate(this.#turn);
+    this.#fanOut.close();
     for (const session of this.#sessions) session.close();
     this.#sessions.clear();
     this.#queries.close();
     this.#realized.close();
   }
 
-  // ---- out ----
-
-  #queue(batch: DerivedBatch, stem: Stem, touched: Set<string>): void {
-    const { interest } = this.#options.deriver;
-    for (const { chassis, scope, subscribed } of batch.subscriptions) {
-      touched.add(chassis);
-      const peer = this.#peers.get(chassis);
-      if (peer === undefined) continue;
-      if (subscribed) peer.outbox.gain(scope, stem);
-      else peer.outbox.lose(scope, stem);
-      this.#soon(peer);
-    }
-    for (const { scope, key, before, body } of batch.instructions) {
-      this.#digests.changed(scope, key, before, body);
-      for (const chassis of interest.audience(scope)) {
-        touched.add(chassis);
-        const peer = this.#peers.get(chassis);
-        if (peer === undefined) continue;
-        peer.outbox.put(key, stem);
-        this.#soon(peer);
-      }
-    }
-  }
-
-  /** Everything of one turn goes out as one frame. */
-  #soon(peer: Peer): void {
-    if (peer.session === undefined) return;
-    this.#dirty.add(peer);
-    this.#turn ??= setImmediate(() => this.#flush());
-  }
-
-  #flush(): void {
-    this.#turn = undefined;
-    for (const peer of this.#dirty) {
-      if (peer.outbox.overflowed)
-        this.#cut(peer.session, "overflow", "it does not read what it is sent");
-      else peer.session?.pump();
-    }
-    this.#dirty.clear();
-    this.#encoder.clear();
-  }
-
-  // ---- in ----
+  // ---- streams ----
 
   #connect(call: Call): void {
     const incoming = this.accept(
@@ -283,15 +254,17 @@ export class Distributor {
   accept(wire: Wire, identity: (hello: Hello) => string | undefined): Incoming {
     const session = new Session({
       wire,
-      encoder: this.#encoder,
+      encoder: this.#fanOut.encoder,
       maxUnackedFrames: this.#config.maxUnackedFrames,
-      held: () => this.#held,
-      nextSequence: (after) => {
-        if (this.#sequence <= after) this.#sequence = after + 1n;
-        return this.#sequence;
-      },
+      held: () => this.#fanOut.held,
+      nextSequence: (after) => this.#fanOut.nextSequence(after),
       revision: () => this.#options.currentRevision(),
       nowMs: () => this.#options.clock.nowMs(),
+      wake: () => {
+        const peer = this.#peers.get(session.chassis);
+        if (peer?.session === session) this.#fanOut.soon(peer);
+      },
+      work: this.#work,
     });
     this.#sessions.add(session);
     this.#options.metrics?.sessions(this.#sessions.size);
@@ -315,69 +288,22 @@ export class Distributor {
     session.heardMs = this.#options.clock.nowMs();
     if (message.$case === "hello") return this.#hello(session, message.value, identity);
     const peer = this.#peers.get(session.chassis);
-    const fault =
-      peer === undefined ? "the first message must be a hello" : this.#told(peer, session, message);
-    if (fault !== undefined) this.#cut(session, "protocol", fault);
-    return undefined;
+    if (peer?.session !== session) {
+      this.#cut(session, "protocol", "the first message must be a hello");
+      return undefined;
+    }
+    return this.#work.start(this.#take(peer, session, message));
   }
 
-  /** Answers how the agent broke the protocol; undefined = it did not. */
-  #told(
+  *#take(
     peer: Peer,
     session: Session,
     message: Exclude<Received, { $case: "hello" }>,
-  ): string | undefined {
-    const { bindings } = this.#options;
-    const chassis = session.chassis;
-    switch (message.$case) {
-      case "ack":
-        return this.#acked(peer, session, message.value);
-      case "portReports": {
-        const { reports, complete } = message.value;
-        const refused = bindings.report(chassis, reports.map(toReport), complete);
-        this.#refusePorts(
-          peer,
-          session,
-          reports.map(({ portId }) => clip(portId, MAX_TEXT)),
-          refused,
-        );
-        if (complete) session.reported();
-        return undefined;
-      }
-      case "addressClaims":
-        bindings.heard(chassis);
-        this.#refusalLog.note(session, bindings.claim(chassis, toClaims(message.value.claims)));
-        return undefined;
-      case "scopeKeys":
-        bindings.heard(chassis);
-        return session.scopeKeys(message.value.keys, message.value.last);
-      case "heartbeat":
-        bindings.heard(chassis);
-        peer.agentWaitsFor = clip(message.value.waitingFor, MAX_TEXT);
-        peer.driftRepaired = message.value.driftRepaired;
-        peer.flows = message.value.flows;
-        return undefined;
-      case "queryReply":
-        this.#queries.answer(chassis, message.value);
-        return undefined;
-    }
-  }
-
-  #acked(
-    peer: Peer,
-    session: Session,
-    ack: Extract<Received, { $case: "ack" }>["value"],
-  ): string | undefined {
-    const done = peer.outbox.ack(ack.sequence);
-    if (done === undefined) return `an ack of ${ack.sequence}, which was not sent`;
-    noteAck(peer, ack);
-    const nowMs = this.#options.clock.nowMs();
-    if (done.oldestSentMs !== undefined) this.#options.metrics?.acked(nowMs - done.oldestSentMs);
-    if (done.inSync) this.#options.bindings.inSync(session.chassis);
-    else this.#options.bindings.heard(session.chassis);
-    session.pump();
-    this.#realized.check();
-    return undefined;
+  ): Generator<void, void> {
+    // Its turn may come when its stream is gone, and the chassis has another one.
+    if (session.state === "closed") return;
+    const fault = yield* this.#inbox.take(peer, session, message);
+    if (fault !== undefined) this.#cut(session, "protocol", fault);
   }
 
   async #hello(
@@ -409,6 +335,9 @@ export class Distributor {
     peer.session = session;
     peer.agentVersion = clip(hello.agentVersion, MAX_VERSION);
     peer.agentWaitsFor = "";
+    peer.isInSync = false;
+    // Who was stuck has to show that it is not.
+    if (peer.cut?.cause !== "stuck") peer.cut = undefined;
     const { held } = hello;
     const hold = holdReason(hello, row, { storeId, revision: this.#options.currentRevision() });
     const sameStore = held?.storeId === storeId;
@@ -424,7 +353,8 @@ export class Distributor {
         : "resync";
     if (resume === "resync") {
       const known = sameStore ? held.revision : 0n;
-      peer.outbox.reset({ sequence: this.#sequence, revision: known + 1n });
+      // Sequence 0: what was freed at any time may be on its disk.
+      peer.outbox.reset({ sequence: 0n, revision: known + 1n });
     }
     bindings.connected(row.id);
     const { interest } = deriver;
@@ -437,7 +367,7 @@ export class Distributor {
         get scopes() {
           return interest.scopes(row.id);
         },
-        digest: (scope) => this.#digests.digest(scope, !this.#held),
+        digest: (scope) => this.#digests.digest(scope),
         hash: (key, body) => this.#digests.hash(key, body),
       },
       resume,
@@ -457,12 +387,10 @@ export class Distributor {
 
   // ---- ends ----
 
-  #cut(
-    session: Session | undefined,
-    cause: Parameters<DistributorMetrics["cut"]>[0],
-    reason: string,
-  ): void {
+  #cut(session: Session | undefined, cause: CutCause, reason: string): void {
     if (session === undefined) return;
+    const peer = this.#peers.get(session.chassis);
+    if (peer?.session === session && cause !== "replaced") peer.cut = { cause, reason };
     this.#options.metrics?.cut(cause);
     this.#options.logger.warn({ chassis: session.chassis, cause, reason }, "stream cut");
     session.refuse(reason);
@@ -493,7 +421,9 @@ export class Distributor {
     const { reportWaitMs, resumeMs } = this.#config;
     const silentMs = SILENT_LEASES * this.#options.bindings.config.leaseMs;
     for (const session of [...this.#sessions]) {
-      const overdue = overdueOf(session, nowMs, { ...this.#config, silentMs });
+      const peer = this.#peers.get(session.chassis);
+      const unackedSinceMs = peer?.session === session ? owedSinceMs(peer) : undefined;
+      const overdue = overdueOf(session, unackedSinceMs, nowMs, { ...this.#config, silentMs });
       const { judgingSinceMs } = session;
       if (overdue !== undefined) {
         this.#cut(session, overdue.cause, overdue.reason);
@@ -515,18 +445,5 @@ export class Distributor {
       realizedRevision: peer?.outbox.realizedRevision(this.#realized.derived) ?? 0n,
       failed: peer?.failed ?? [],
     };
-  }
-
-  /** What is refused is remembered until the port is reported again, and said to the agent. */
-  #refusePorts(
-    peer: Peer,
-    session: Session,
-    reported: readonly string[],
-    refused: readonly Refused[],
-  ): void {
-    const named = refused.map((one) => ({ ...one, port: clip(one.port, MAX_TEXT) }));
-    noteRefused(peer, reported, named);
-    session.refusePorts(named.map(({ port, reason }) => ({ portId: port, reason })));
-    this.#refusalLog.note(session, named);
   }
 }

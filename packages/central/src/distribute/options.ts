@@ -14,6 +14,11 @@ export interface DistributorConfig {
   readonly maxUnackedFrames: number;
   /** A stream that takes nothing for so long is cut. */
   readonly stallMs: number;
+  /**
+   * A stream that reads and gets nowhere for so long is cut: none of its frames is acked, or the keys that it was asked for do not
+   * come. Not while the agent says what it waits for.
+   */
+  readonly progressMs: number;
   /** A stream must say hello within. */
   readonly helloMs: number;
   /** A resync that deletes waits so long for the complete port reports. */
@@ -26,6 +31,7 @@ export interface DistributorConfig {
 export const defaultDistributorConfig: DistributorConfig = {
   maxUnackedFrames: 32,
   stallMs: 30_000,
+  progressMs: 60_000,
   helloMs: 10_000,
   reportWaitMs: 2_000,
   resumeMs: 600_000,
@@ -38,8 +44,17 @@ export interface DistributorMetrics {
   /** Time from the freezing of the oldest frame that the ack covers. */
   acked(ms: number): void;
   /** A stream was ended by central; why, in one word. */
-  cut(cause: "refused" | "replaced" | "silent" | "stalled" | "protocol" | "overflow"): void;
+  cut(cause: CutCause): void;
 }
+
+export type CutCause =
+  | "refused"
+  | "replaced"
+  | "silent"
+  | "stalled"
+  | "stuck"
+  | "protocol"
+  | "overflow";
 
 export interface DistributorLogger {
   info(fields: object, text: string): void;
@@ -64,6 +79,8 @@ export interface DistributorOptions {
   readonly logger: DistributorLogger;
   readonly metrics?: DistributorMetrics;
   readonly config?: Partial<DistributorConfig>;
+  /** Of one slice of work; see slices.ts. */
+  readonly budgetMs?: number;
 }
 
 /** What is known of a chassis beyond its row. */
@@ -72,6 +89,8 @@ export interface ChassisStatus {
   readonly realizedRevision: bigint;
   readonly ackedSequence: bigint;
   readonly sentSequence: bigint;
+  /** On the agent's disk. */
+  readonly durableSequence: bigint;
   readonly instructions: number;
   readonly pending: number;
   readonly driftRepaired: bigint;

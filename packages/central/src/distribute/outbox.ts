@@ -3,6 +3,7 @@
 // out and `pending` is bounded by keys. Pure; driven by distributor.ts and session.ts.
 
 import { scopeOf } from "@weft/shared/instruction-digest.ts";
+import { DurableFrames } from "./durable-frames.ts";
 import type { FrameContent } from "./frames.ts";
 
 /** Where a change comes from. `revision` null = a volatile change, which realizes no intent. */
@@ -24,6 +25,8 @@ interface Unacked {
   readonly sentMs: number;
   /** Oldest of the changes in it. */
   readonly stem: Stem;
+  /** When the last of it was written; undefined = it is being written. */
+  writtenMs: number | undefined;
 }
 
 /** Beyond this many keys of its own count a chassis that does not read starts over: RESYNC. */
@@ -39,8 +42,14 @@ export class Outbox {
   #stem: Stem | undefined;
   #sent = 0n;
   #acked = 0n;
+  #durable = 0n;
+  /** When an ack last covered something. */
+  #ackedMs = Number.NEGATIVE_INFINITY;
   /** The agent held everything at `#acked`, or will at the frame that says in_sync. */
   #syncSent = false;
+  /** Nothing is to be kept: a resync will find what changed. */
+  #muted = false;
+  readonly #onDisk = new DurableFrames();
 
   constructor(options: { chassis: string; reader: OutboxReader }) {
     this.chassis = options.chassis;
@@ -59,8 +68,18 @@ export class Outbox {
     return this.#sent;
   }
 
+  /** Since when a frame that is written waits for an ack, and nothing else was acked; undefined = none does. */
+  get unackedSinceMs(): number | undefined {
+    const writtenMs = this.#unacked[0]?.writtenMs;
+    return writtenMs === undefined ? undefined : Math.max(writtenMs, this.#ackedMs);
+  }
+
   get ackedSequence(): bigint {
     return this.#acked;
+  }
+
+  get durableSequence(): bigint {
+    return this.#durable;
   }
 
   /** Instructions that the chassis is to hold. */
@@ -80,17 +99,20 @@ export class Outbox {
   }
 
   put(key: string, stem: Stem): void {
+    if (this.#muted) return;
     this.#pending.add(key);
     this.#note(stem);
   }
 
   /** The whole scope. A drop of it that is still pending stays: an agent drops before it adds. */
   gain(scope: string, stem: Stem): void {
+    if (this.#muted) return;
     for (const key of this.#reader.instructions(scope).keys()) this.#pending.add(key);
     this.#note(stem);
   }
 
   lose(scope: string, stem: Stem): void {
+    if (this.#muted) return;
     this.#drops.add(scope);
     this.#note(stem);
   }
@@ -102,9 +124,27 @@ export class Outbox {
     this.#unacked = [];
     this.#stem = stem;
     this.#syncSent = false;
+    this.#muted = false;
   }
 
-  /** False = this agent's state cannot be continued: resync. Else what it did not get is pending again. */
+  /**
+   * Until listen() nothing is kept: the chassis may wait for an operator for long, and the resync that follows finds all there is.
+   * What it has realized stays as it was.
+   */
+  mute(): void {
+    this.#pending.clear();
+    this.#drops.clear();
+    this.#muted = true;
+  }
+
+  listen(): void {
+    this.#muted = false;
+  }
+
+  /**
+   * False = this agent's state cannot be continued: resync. Else what it did not get is pending again. It says nothing of the
+   * agent's disk.
+   */
   resume(sequence: bigint): boolean {
     if (!this.#syncSent) return false;
     const known = sequence === this.#acked || this.#unacked.some((f) => f.sequence === sequence);
@@ -146,7 +186,9 @@ export class Outbox {
     }
     const dropScopes = [...this.#drops];
     const { sequence, revision, inSync, adopted, nowMs } = end;
-    this.#unacked.push({ sequence, keys, dropScopes, inSync, sentMs: nowMs, stem });
+    const writtenMs = undefined;
+    this.#unacked.push({ sequence, keys, dropScopes, inSync, sentMs: nowMs, stem, writtenMs });
+    this.#onDisk.sent(sequence, stem.sequence);
     this.#pending.clear();
     this.#drops.clear();
     this.#stem = undefined;
@@ -155,12 +197,22 @@ export class Outbox {
     return { keys, bodies, dropScopes, end: { sequence, revision, inSync, adopted } };
   }
 
+  /** The last chunk of the newest frame was written. */
+  written(nowMs: number): void {
+    const newest = this.#unacked.at(-1);
+    if (newest !== undefined) newest.writtenMs ??= nowMs;
+  }
+
   /** Answers what the ack completed; undefined = no such frame was sent. */
-  ack(sequence: bigint): { inSync: boolean; oldestSentMs: number | undefined } | undefined {
+  ack(
+    sequence: bigint,
+    nowMs: number,
+  ): { inSync: boolean; oldestSentMs: number | undefined } | undefined {
     if (sequence > this.#sent) return undefined;
     const done = this.#unacked.filter((frame) => frame.sequence <= sequence);
     this.#unacked = this.#unacked.slice(done.length);
     if (sequence > this.#acked) this.#acked = sequence;
+    if (done.length > 0) this.#ackedMs = nowMs;
     return { inSync: done.some((frame) => frame.inSync), oldestSentMs: done[0]?.sentMs };
   }
 
@@ -173,9 +225,19 @@ export class Outbox {
     return realized;
   }
 
-  /** Nothing that was derived up to this sequence is queued or unacked here, and the chassis was in sync. */
-  settled(sequence: bigint): boolean {
-    if (!this.#syncSent) return false;
+  /** What the agent says is on its disk. A number that it was never sent says nothing. */
+  durable(sequence: bigint): void {
+    if (sequence > this.#sent) return;
+    this.#onDisk.durable(sequence);
+    this.#durable = sequence;
+  }
+
+  /**
+   * True when this chassis will never act again on what was derived away up to this sequence: it was in sync, nothing that stems
+   * from then is queued or unacked, and its disk, from which it goes on when it is killed, is as new.
+   */
+  forgot(sequence: bigint): boolean {
+    if (!this.#syncSent || !this.#onDisk.covers(sequence)) return false;
     for (const stem of this.#stems()) if (stem.sequence <= sequence) return false;
     return true;
   }

@@ -2,6 +2,8 @@
 // counts as touched. Pure but for the clock's timers. Owned by distributor.ts.
 
 import type { Clock } from "@weft/shared/clock.ts";
+import type { DerivedInstruction } from "../derive/deriver.ts";
+import { newSlice } from "../slices.ts";
 
 export interface Failure {
   readonly key: string;
@@ -47,6 +49,10 @@ export class RealizedLog {
   readonly #everybody: () => Iterable<string>;
   readonly #touched = new Map<bigint, Touched>();
   readonly #waiters = new Set<Waiter>();
+  readonly #budgetMs: number | undefined;
+  /** Still to be looked at since something moved. */
+  readonly #due = new Set<Waiter>();
+  #turn: NodeJS.Immediate | undefined;
   #derived: bigint;
   /** Every touched revision from here on is in the log. */
   #from: bigint;
@@ -56,7 +62,9 @@ export class RealizedLog {
     revision: bigint;
     progress: (chassis: string) => ChassisProgress;
     everybody: () => Iterable<string>;
+    budgetMs?: number | undefined;
   }) {
+    this.#budgetMs = options.budgetMs;
     this.#clock = options.clock;
     this.#progress = options.progress;
     this.#everybody = options.everybody;
@@ -70,13 +78,16 @@ export class RealizedLog {
   }
 
   /** A new revision was derived and queued. */
-  add(revision: bigint, chassis: ReadonlySet<string>, keys: readonly string[]): void {
+  add(
+    revision: bigint,
+    chassis: ReadonlySet<string>,
+    instructions: readonly Pick<DerivedInstruction, "key">[],
+  ): void {
     this.#derived = revision;
     if (chassis.size === 0) return;
-    this.#touched.set(revision, {
-      chassis,
-      keys: keys.length > MAX_KEYS ? undefined : new Set(keys),
-    });
+    const isMany = instructions.length > MAX_KEYS;
+    const keys = isMany ? undefined : new Set(instructions.map(({ key }) => key));
+    this.#touched.set(revision, { chassis, keys });
     const oldest = this.#touched.keys().next().value;
     if (this.#touched.size > MAX_REVISIONS && oldest !== undefined) {
       this.#touched.delete(oldest);
@@ -84,11 +95,23 @@ export class RealizedLog {
     }
   }
 
-  /** Something moved: an ack, a stream, a lease. */
+  /** Something moved: an ack, a stream, a lease. Who waits is looked at when the turn is over, in slices. */
   check(): void {
-    for (const waiter of this.#waiters) {
-      if (waiter.settle(false)) this.#waiters.delete(waiter);
+    if (this.#due.size < this.#waiters.size) {
+      for (const waiter of this.#waiters) this.#due.add(waiter);
     }
+    if (this.#due.size > 0) this.#turn ??= setImmediate(() => this.#look());
+  }
+
+  #look(): void {
+    this.#turn = undefined;
+    const isOver = newSlice(this.#budgetMs);
+    for (const waiter of this.#due) {
+      this.#due.delete(waiter);
+      if (waiter.settle(false)) this.#waiters.delete(waiter);
+      if (isOver()) break;
+    }
+    if (this.#due.size > 0) this.#turn = setImmediate(() => this.#look());
   }
 
   /** Calls that wait. */
@@ -101,6 +124,7 @@ export class RealizedLog {
     return new Promise((resolve) => {
       const end = (): void => {
         this.#waiters.delete(waiter);
+        this.#due.delete(waiter);
         waiter.settle(true);
       };
       const timer = this.#clock.setTimer(timeoutMs, end);
@@ -124,6 +148,8 @@ export class RealizedLog {
 
   /** Ends all waits as if their deadline had passed. */
   close(): void {
+    clearImmediate(this.#turn);
+    this.#due.clear();
     for (const waiter of this.#waiters) waiter.settle(true);
     this.#waiters.clear();
   }
@@ -134,21 +160,29 @@ export class RealizedLog {
     const touched = this.#touched.get(revision);
     const chassis =
       touched?.chassis ?? (revision < this.#from ? new Set(this.#everybody()) : new Set<string>());
+    if (!force && this.#awaitsAny(revision, chassis)) return undefined;
     const answer: Realization = { complete: true, realized: [], failed: [], unreachable: [] };
     let complete = revision <= this.#derived;
     for (const id of [...chassis].sort()) {
-      const { alive, realizedRevision, failed } = this.#progress(id);
+      const { realizedRevision, failed } = this.#progress(id);
       const failures = failed.filter(({ key }) => touched?.keys?.has(key) ?? true);
       if (realizedRevision >= revision) {
         if (failures.length === 0) answer.realized.push(id);
         else answer.failed.push({ chassis: id, failed: failures });
-      } else if (alive && !force) {
-        return undefined;
       } else {
         answer.unreachable.push(id);
       }
     }
     complete &&= answer.failed.length === 0 && answer.unreachable.length === 0;
     return { ...answer, complete };
+  }
+
+  /** Somebody alive has still to answer. */
+  #awaitsAny(revision: bigint, chassis: Iterable<string>): boolean {
+    for (const id of chassis) {
+      const { alive, realizedRevision } = this.#progress(id);
+      if (alive && realizedRevision < revision) return true;
+    }
+    return false;
   }
 }

@@ -1,9 +1,10 @@
-// One stream of one chassis: its states, the resync, and the writing of frames as fast as the stream takes them. It does no I/O of
-// its own: a Wire is given to it, messages and drains are told to it. Owned by distributor.ts.
+// One stream of one chassis: its states, the resync (in slices of time), and the writing of frames as fast as the stream takes them. It
+// does no I/O of its own: a Wire is given to it, messages and drains are told to it, and fan-out.ts says when it writes. Owned by
+// distributor.ts.
 //
 //   greeting --hello--> registering --> streaming                       (held nothing, or CONTINUE, or all digests equal)
 //                            |--> comparing --keys--> judging --> streaming
-//                            |--> holding --adopt--> comparing        |--> holding --adopt--> streaming
+//                            |--> holding --adopt--> comparing        |--> holding --adopt--> comparing
 //   any --> closed
 
 import {
@@ -17,8 +18,15 @@ import {
 import { CentralMessage as Messages } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { DIGEST_BYTES } from "@weft/shared/instruction-digest.ts";
 import { encodeFrame, type InstructionEncoder } from "./frames.ts";
+import type { SlicedWork } from "../slices.ts";
 import type { Outbox } from "./outbox.ts";
-import { differingScopes, planResync, type ResyncReader, tripsBreaker } from "./resync.ts";
+import {
+  differingScopes,
+  planResync,
+  type ResyncPlan,
+  type ResyncReader,
+  tripsBreaker,
+} from "./resync.ts";
 
 export type SessionState =
   | "greeting"
@@ -35,7 +43,7 @@ const TRANSITIONS: Readonly<Record<SessionState, readonly SessionState[]>> = {
   registering: ["comparing", "judging", "holding", "streaming", "closed"],
   comparing: ["judging", "closed"],
   judging: ["holding", "streaming", "closed"],
-  holding: ["comparing", "judging", "streaming", "closed"],
+  holding: ["comparing", "judging", "closed"],
   streaming: ["closed"],
   closed: [],
 };
@@ -58,6 +66,10 @@ export interface SessionOptions {
   readonly nextSequence: (after: bigint) => bigint;
   readonly revision: () => bigint;
   readonly nowMs: () => number;
+  /** There may be something to write: pump() is wanted. */
+  readonly wake: () => void;
+  /** Takes the long work of a resync. */
+  readonly work: SlicedWork;
 }
 
 /** Where the session stands after hello; made by the distributor. */
@@ -92,10 +104,17 @@ export class Session {
   #adopted = false;
   /** The complete port reports of this stream came, or are waited for no longer. */
   #reported = false;
-  #asked: readonly string[] = [];
+  /** Scopes whose keys are asked for; undefined = not yet. */
+  #asked: readonly string[] | undefined;
   #equal: ReadonlySet<string> = new Set();
   readonly #theirs = new Map<string, Buffer>();
   #theirKeyBytes = 0;
+  /** Since when keys are waited for and none came. */
+  #keysSinceMs: number | undefined;
+  /** A plan is being made. */
+  #planning = false;
+  /** What it was made of is not true any more. */
+  #planAnew = false;
   /** Port -> why it is refused; still to be said. */
   readonly #refusals = new Map<string, string>();
   #syncDue = false;
@@ -135,6 +154,11 @@ export class Session {
     return this.#state === "judging" ? this.#judgingSinceMs : undefined;
   }
 
+  /** Since when keys that were asked for do not come. */
+  get keysSinceMs(): number | undefined {
+    return this.#state === "comparing" ? this.#keysSinceMs : undefined;
+  }
+
   registering(): void {
     this.#enter("registering");
   }
@@ -160,25 +184,30 @@ export class Session {
         revision: this.#options.revision(),
       },
     });
-    if (hold !== undefined) this.#enter("holding");
+    if (hold !== undefined) this.#waitForOperator();
     else if (resume === "continue") this.#stream();
     else if (held === undefined) this.#judge();
     else this.#compare();
   }
 
-  /** An operator agreed. False = nothing was waited for. */
+  /** An operator agreed: everything is compared from the start. False = nothing was waited for. */
   adopt(): boolean {
     if (this.#state !== "holding") return false;
+    const { hello, outbox } = this.#known();
     this.#adopted = true;
     this.#hold = undefined;
-    if (this.#asked.length > 0 || this.#greeted?.hello.held === undefined) this.#judge();
+    outbox.listen();
+    if (hello.held === undefined) this.#judge();
     else this.#compare();
     return true;
   }
 
   /** Answers why the agent broke the protocol; undefined = it did not. */
   scopeKeys(keys: readonly KeyHash[], last: boolean): string | undefined {
-    if (this.#state !== "comparing") return "scope keys that were not asked for";
+    if (this.#state !== "comparing" || this.#asked === undefined) {
+      return "scope keys that were not asked for";
+    }
+    if (keys.length > 0) this.#keysSinceMs = this.#options.nowMs();
     for (const { key, hash } of keys) {
       if (hash.length !== DIGEST_BYTES) return `a hash of ${hash.length} bytes`;
       this.#theirKeyBytes += key.length;
@@ -193,25 +222,30 @@ export class Session {
 
   /** The bindings of this chassis are what it reported: a plan that deletes need wait no longer. */
   reported(): void {
+    if (this.#reported) return;
     this.#reported = true;
     if (this.#state === "judging") this.#judge();
   }
 
-  /** Writes what may be written. Called when something is pending, after an ack, and after a drain. */
-  pump(): void {
+  /** Writes what may be written; true = a slice is used up and there is more. Called by fan-out.ts when wake() asked for it. */
+  pump(isOver: () => boolean): boolean {
     while (this.#state === "streaming" && this.#blockedSinceMs === undefined) {
-      if (this.#writing === undefined && !this.#freeze()) return;
+      if (this.#writing === undefined && !this.#freeze()) return false;
       const chunk = this.#writing?.next();
-      if (chunk === undefined || chunk.done) this.#writing = undefined;
-      else this.#write(chunk.value);
+      if (chunk === undefined || chunk.done) {
+        this.#writing = undefined;
+        this.#known().outbox.written(this.#options.nowMs());
+      } else this.#write(chunk.value);
+      if (isOver()) return true;
     }
+    return false;
   }
 
   drained(): void {
     this.#blockedSinceMs = undefined;
     if (this.#state === "closed") return;
     this.#sendRefusals();
-    this.pump();
+    this.#options.wake();
   }
 
   query(id: bigint, text: string): void {
@@ -253,49 +287,97 @@ export class Session {
     this.#options.wire.end();
   }
 
-  /** Asks for the keys of the scopes that differ. */
+  /** Finds the scopes that differ, and asks for their keys. */
   #compare(): void {
-    const greeted = this.#known();
-    const held = greeted.hello.held?.scopes ?? [];
-    this.#asked = greeted.foreign
-      ? held.map(({ scope }) => scope)
-      : differingScopes(held, greeted.reader);
-    const asked = new Set(this.#asked);
-    this.#equal = new Set(held.map(({ scope }) => scope).filter((scope) => !asked.has(scope)));
+    this.#asked = undefined;
+    this.#keysSinceMs = undefined;
+    this.#theirs.clear();
+    this.#theirKeyBytes = 0;
     this.#enter("comparing");
-    if (this.#asked.length === 0) this.#judge();
-    else this.#send({ $case: "scopeKeysRequest", value: { scopes: [...this.#asked] } });
+    void this.#options.work.start(this.#compareSteps());
+  }
+
+  *#compareSteps(): Generator<void, void> {
+    const { hello, foreign, reader } = this.#known();
+    const held = hello.held?.scopes ?? [];
+    const asked = yield* this.#whileOpen(differingScopes(held, foreign, reader));
+    if (asked === undefined) return;
+    const differs = new Set(asked);
+    this.#asked = asked;
+    this.#equal = new Set(held.map(({ scope }) => scope).filter((scope) => !differs.has(scope)));
+    if (asked.length === 0) return this.#judge();
+    this.#keysSinceMs = this.#options.nowMs();
+    this.#send({ $case: "scopeKeysRequest", value: { scopes: [...asked] } });
   }
 
   /** Sends the plan; or waits for the reports that may make deletes needless; or holds. */
   #judge(): void {
-    const { reader, outbox, hello } = this.#known();
     if (this.#state !== "judging") {
       this.#judgingSinceMs = this.#options.nowMs();
       this.#enter("judging");
     }
-    const theirs = this.#theirs;
-    const plan = planResync({ asked: this.#asked, equal: this.#equal, theirs }, reader);
+    this.#planAnew = true;
+    if (this.#planning) return;
+    this.#planning = true;
+    void this.#options.work.start(this.#judgeSteps());
+  }
+
+  *#judgeSteps(): Generator<void, void> {
+    const { reader, outbox, hello } = this.#known();
+    const given = { asked: this.#asked ?? [], equal: this.#equal, theirs: this.#theirs };
+    let plan: ResyncPlan | undefined;
+    do {
+      this.#planAnew = false;
+      plan = yield* this.#whileOpen(planResync(given, reader));
+      if (plan === undefined) return;
+    } while (this.#planAnew);
+    this.#planning = false;
     if (plan.deletes > 0 && !this.#reported && !this.#adopted) return;
     const held = hello.held?.instructions ?? 0;
     if (tripsBreaker(plan.deletes, held) && !this.#adopted) {
       this.#hold =
         `a resync would delete ${plan.deletes} of the ${held} instructions it holds: ` +
         `if that is right, weft chassis adopt ${outbox.chassis}`;
-      this.#enter("holding");
-      return;
+      return this.#waitForOperator();
     }
+    this.#planning = true;
     const stem = { sequence: 0n, revision: null };
     for (const scope of plan.dropScopes) outbox.lose(scope, stem);
-    for (const key of plan.keys) outbox.put(key, stem);
+    for (const key of plan.keys) {
+      outbox.put(key, stem);
+      yield;
+      // The outbox may be another stream's by now.
+      if (this.#isClosed()) return;
+    }
     this.#theirs.clear();
     this.#syncDue = true;
     this.#stream();
   }
 
+  /** Nothing is kept for it meanwhile: what changed is found when an operator has agreed. */
+  #waitForOperator(): void {
+    this.#theirs.clear();
+    this.#known().outbox.mute();
+    this.#enter("holding");
+  }
+
+  /** Steps of work on what a stream said; undefined = it ended meanwhile. */
+  *#whileOpen<T>(work: Generator<void, T>): Generator<void, T | undefined> {
+    while (!this.#isClosed()) {
+      const step = work.next();
+      if (step.done === true) return step.value;
+      yield;
+    }
+    return undefined;
+  }
+
+  #isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
   #stream(): void {
     this.#enter("streaming");
-    this.pump();
+    this.#options.wake();
   }
 
   /** False = nothing to freeze, or too much unacked. */

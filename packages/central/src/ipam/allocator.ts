@@ -141,11 +141,11 @@ export class Allocator {
     this.#addressDraft(draft, subnet).draft.released.set(ip, draft.release);
   }
 
-  /** Makes a draft count: its set is on its way to the store. */
-  keep(draft: AllocationDraft): void {
-    for (const [space, drawn] of draft.keys) this.#keys[space].keep(drawn);
+  /** Makes a draft count, step by step: its set is on its way to the store. */
+  *keep(draft: AllocationDraft): Generator<void, void> {
+    for (const [space, drawn] of draft.keys) yield* this.#keys[space].keep(drawn);
     for (const [subnet, { pool, draft: drawn }] of draft.addresses) {
-      pool.keep(drawn);
+      yield* pool.keep(drawn);
       pool.trim(MAX_QUARANTINED, (release) => this.#isAged(release, draft.release.atMs));
       // A subnet that came or went with this set: its pool is not the one of the head any more.
       if (this.#options.tables.get("subnet", subnet) === undefined) this.#pools.delete(subnet);

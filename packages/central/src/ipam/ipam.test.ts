@@ -83,14 +83,14 @@ describe("a pool", () => {
     const take = (reusable: (value: number) => boolean = always): number | undefined => {
       const draft = pool.begin();
       const value = pool.draw(draft, reusable);
-      pool.keep(draft);
+      for (const step of pool.keep(draft)) expect(step).toBeUndefined();
       if (value !== undefined) used.add(value);
       return value;
     };
     const give = (value: number, atMs: number): void => {
       const draft = pool.begin();
       draft.released.set(value, { atMs, revision: BigInt(atMs) });
-      pool.keep(draft);
+      for (const step of pool.keep(draft)) expect(step).toBeUndefined();
       used.delete(value);
     };
     return { pool, used, take, give };
@@ -150,7 +150,7 @@ describe("a pool", () => {
     const draw = (): string | undefined => {
       const draft = pool.begin();
       const ip = pool.drawAddress({ draft, mac: "", reusable: always, random });
-      pool.keep(draft);
+      for (const step of pool.keep(draft)) expect(step).toBeUndefined();
       if (ip !== undefined) used.add(ip);
       return ip;
     };

@@ -71,13 +71,17 @@ export class ReusePool<V> {
     );
   }
 
-  /** Makes the draft count. */
-  keep(draft: PoolDraft<V>): void {
+  /** Makes the draft count, step by step; nothing may be drawn meanwhile. */
+  *keep(draft: PoolDraft<V>): Generator<void, void> {
     this.#cursor = draft.cursor;
-    for (const value of draft.taken) this.#quarantine.delete(value);
+    for (const value of draft.taken) {
+      this.#quarantine.delete(value);
+      yield;
+    }
     for (const [value, release] of draft.released) {
       this.#quarantine.delete(value);
       this.#quarantine.set(value, release);
+      yield;
     }
   }
 

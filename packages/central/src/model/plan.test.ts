@@ -56,7 +56,7 @@ function plan(context: PlanContext, intents: readonly ChangeIntent[]): PlanOutco
 function planned(context: PlanContext, intents: readonly ChangeIntent[]) {
   const outcome = plan(context, intents);
   if (!outcome.ok) throw new Error(JSON.stringify(outcome.problems));
-  context.allocator.keep(outcome.plan.draft);
+  for (const step of context.allocator.keep(outcome.plan.draft)) expect(step).toBeUndefined();
   return outcome.plan;
 }
 
@@ -575,7 +575,7 @@ it("puts everything back when a plan is undone", () => {
     subnet("s9", { cidr: "10.9.0.0/24" }),
   ]);
   if (!outcome.ok) throw new Error(JSON.stringify(outcome.problems));
-  undoPlan(context, outcome.plan);
+  for (const step of undoPlan(context, outcome.plan)) expect(step).toBeUndefined();
   expect(dump(context.tables)).toEqual(before);
   const tiny = context.tables.get("subnet", "tiny") as SubnetRow;
   expect(context.allocator.statistics(tiny, 1000)).toEqual({

@@ -3,7 +3,7 @@
 //
 //   identify -> deletes -> chassis, networks, subnets -> ports: static parts -> ports: dynamic parts -> checks of the whole
 //
-// The order of changes inside a set has no meaning. It is a generator that yields now and then, so that a set of any size can be
+// The order of changes inside a set has no meaning. It is a generator that yields after each change, so that a set of any size can be
 // run in slices; nobody else may touch the tables meanwhile.
 
 import type { Diagnostic } from "@weft/shared/diagnostics.ts";
@@ -56,8 +56,6 @@ interface Item {
   port: PortDraft | undefined;
 }
 
-/** Changes between two yields. */
-const SLICE = 64;
 const MAX_USERS_NAMED = 5;
 
 export function* planChanges(
@@ -69,32 +67,40 @@ export function* planChanges(
   const items: Item[] = [];
   const planning = new Planning(context, draft);
   const seen = new Map<string, string>();
-  for (const [index, intent] of intents.entries()) {
+  for (const intent of intents) {
     const item = identify(context, intent, problems, seen);
     if (item !== undefined) items.push(item);
-    if (index % SLICE === SLICE - 1) yield;
+    yield;
   }
   for (const step of planning.steps()) {
-    for (const [index, item] of items.entries()) {
+    for (const item of items) {
       step(item);
-      if (index % SLICE === SLICE - 1) yield;
+      yield;
     }
   }
-  const plan: Plan = {
-    results: items.map(resultOf),
-    changes: items.flatMap((item) => changeOf(item) ?? []),
-    draft,
-  };
+  const results: PlanResult[] = [];
+  const changes: RowChange[] = [];
+  for (const item of items) {
+    results.push(resultOf(item));
+    const change = changeOf(item);
+    if (change !== undefined) changes.push(change);
+    yield;
+  }
+  const plan: Plan = { results, changes, draft };
   if (problems.count === 0) return { ok: true, plan };
-  undoPlan(context, plan);
-  planning.undoIncomplete(items);
+  yield* undoPlan(context, plan);
+  yield* planning.undoIncomplete(items);
   return { ok: false, problems: problems.kept, count: problems.count };
 }
 
 /** Puts the tables back to what they were before the plan. */
-export function undoPlan(context: Pick<PlanContext, "tables" | "allocator">, plan: Plan): void {
+export function* undoPlan(
+  context: Pick<PlanContext, "tables" | "allocator">,
+  plan: Plan,
+): Generator<void, void> {
   for (const { table, id, before } of plan.changes.toReversed()) {
     context.tables.put(table, id, before);
+    yield;
   }
   context.allocator.drop(plan.draft);
 }
@@ -195,8 +201,11 @@ class Planning {
   }
 
   /** Takes out what a refused set left in the tables beyond its changes. */
-  undoIncomplete(items: readonly Item[]): void {
-    for (const item of items) this.#put(item, item.before);
+  *undoIncomplete(items: readonly Item[]): Generator<void, void> {
+    for (const item of items) {
+      this.#put(item, item.before);
+      yield;
+    }
   }
 
   #delete(item: Item): void {

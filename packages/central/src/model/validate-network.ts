@@ -53,7 +53,7 @@ function completeType(
       problems.add(
         "UNSUPPORTED",
         "spec.overlay.encap",
-        "STT cannot carry a network: Open vSwitch lists it but does not pass its packets; use geneve",
+        "stt cannot carry a network: Open vSwitch passes none of its packets; use geneve",
       );
     }
     const encap = asked.encap === EncapType.UNSPECIFIED ? EncapType.GENEVE : asked.encap;

@@ -1,5 +1,12 @@
 // Puts a backup in the place of the store: checks it, keeps what was there aside, gives the copy a new store id. Run by
-// `weft-central restore`; refuses while a central uses the store.
+// `weft-central restore`; refuses while a central uses the store. What it leaves when it is cut short is finished by `finishRestore`,
+// which each start of central runs.
+//
+//   copy to .restoring, check, flush | rename to .restored-<ms> | old main, -wal, -shm aside, flush | rename to the main file, flush
+//   <---------- old state ---------> ^ decided                  <------------ finished at the next start ------------------------>
+//
+// One rename decides. Before it the old files are untouched; behind it they are only moved, to names that the decided file tells.
+// The main file's name stays free until the old log is away on disk, so no log is ever applied to a database that is not its own.
 
 import {
   copyFileSync,
@@ -8,10 +15,12 @@ import {
   mkdirSync,
   openSync,
   closeSync,
+  readdirSync,
   renameSync,
   rmSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import { describeError } from "@weft/shared/errors.ts";
 import Database from "better-sqlite3";
 import { databaseName, stagedPath, StoreLock, writeNewStoreId } from "./database.ts";
 import { StoreError, storeError, toWireError } from "./errors.ts";
@@ -24,36 +33,88 @@ export interface Restored {
   readonly replaced: string | null;
 }
 
-/** Throws StoreError; then the store is as it was. */
-export function restore(options: { backup: string; dataDir: string; nowMs: number }): Restored {
-  const { backup, dataDir } = options;
+export interface RestoreOptions {
+  readonly backup: string;
+  readonly dataDir: string;
+  readonly nowMs: number;
+}
+
+const decidedSuffix = ".restored-";
+/** Of the files that belong to a database; a store that was just being created has a journal. */
+const fileSuffixes = ["", "-wal", "-shm", "-journal"];
+
+/** Throws StoreError; then the store is as it was, unless the message says that the restore is decided. */
+export function restore(options: RestoreOptions): Restored {
+  const path = join(options.dataDir, databaseName);
+  mkdirSync(options.dataDir, { recursive: true, mode: 0o750 });
+  using _lock = new StoreLock(path);
+  const steps = restoreSteps(options);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The steps of a restore, under the lock; between any two of them the process may be killed. */
+export function* restoreSteps(options: RestoreOptions): Generator<void, Restored> {
+  const { backup, dataDir, nowMs } = options;
+  const path = join(dataDir, databaseName);
   if (!existsSync(backup)) {
     throw new StoreError("rejected", `${backup} does not exist: name a file that Backup wrote`);
   }
-  const path = join(dataDir, databaseName);
-  mkdirSync(dataDir, { recursive: true, mode: 0o750 });
-  using _lock = new StoreLock(path);
+  yield* finishRestore(path);
   const staged = stagedPath(path);
-  const dropStaged = (): void => {
-    for (const suffix of ["", "-journal", "-wal", "-shm"]) rmSync(staged + suffix, { force: true });
-  };
   // The journal of a restore that was cut short must not be applied to this copy.
-  dropStaged();
+  dropStaged(staged);
   try {
+    yield;
     copyFileSync(backup, staged);
+    yield;
     const identity = checkAndRename(staged, backup);
+    yield;
     sync(staged);
-    // The log of an old database must not be applied to the new one; it may be all that an earlier, interrupted restore left.
-    const old = ["", "-wal", "-shm"].filter((suffix) => existsSync(path + suffix));
-    const aside = `${path}.before-restore-${options.nowMs}`;
-    for (const suffix of old) renameSync(path + suffix, aside + suffix);
-    const replaced = old.length === 0 ? null : aside;
-    renameSync(staged, path);
+    const decided = `${path}${decidedSuffix}${nowMs}`;
+    const hadStore = fileSuffixes.some((suffix) => existsSync(path + suffix));
+    yield;
+    renameSync(staged, decided);
     sync(dataDir);
-    return { ...identity, replaced };
+    yield;
+    yield* finishRestore(path);
+    return { ...identity, replaced: hadStore ? asidePath(path, String(nowMs)) : null };
   } finally {
-    dropStaged();
+    dropStaged(staged);
   }
+}
+
+/** Puts a database whose restore is decided in its place; nothing without one. Under the lock. Throws StoreError. */
+export function* finishRestore(path: string): Generator<void, void> {
+  const prefix = `${basename(path)}${decidedSuffix}`;
+  const dir = dirname(path);
+  const names = existsSync(dir) ? readdirSync(dir) : [];
+  const decided = names.find((name) => name.startsWith(prefix));
+  if (decided === undefined) return;
+  const aside = asidePath(path, decided.slice(prefix.length));
+  try {
+    for (const suffix of fileSuffixes) {
+      if (!existsSync(path + suffix)) continue;
+      renameSync(path + suffix, aside + suffix);
+      yield;
+    }
+    sync(dir);
+    yield;
+    renameSync(join(dir, decided), path);
+    sync(dir);
+  } catch (error) {
+    const text = `the restore of ${path} is decided and not finished (${describeError(error)}): mend that; the next start of central, or the next restore, finishes it`;
+    throw new StoreError("rejected", text, { cause: error });
+  }
+}
+
+/** Where the database that a restore replaces is kept, with its log. */
+const asidePath = (path: string, atMs: string): string => `${path}.before-restore-${atMs}`;
+
+function dropStaged(staged: string): void {
+  for (const suffix of fileSuffixes) rmSync(staged + suffix, { force: true });
 }
 
 function checkAndRename(staged: string, backup: string): { storeId: string; revision: bigint } {

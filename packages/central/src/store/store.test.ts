@@ -46,7 +46,8 @@ function open(dataDir: string): Store {
 async function rowsAt(store: Store, revision: bigint): Promise<Record<string, unknown>> {
   const rows: Record<string, unknown> = {};
   for (const kind of durable) {
-    for (const body of await store.listAt({ kind, revision, after: "", limit: 10_000 })) {
+    const { bodies } = await store.listAt({ kind, revision, after: "", limit: 10_000 });
+    for (const body of bodies) {
       const row = decodeRow(kind, body);
       rows[`${kind}/${row.id}`] = row;
     }
@@ -159,6 +160,7 @@ describe("histories", () => {
       object: { kind: "port", id: "p1" },
       limit: 10,
       beforeRevision: null,
+      after: null,
     });
     expect(items.map(({ revision, action }) => [revision, action])).toEqual([
       [3n, "deleted"],

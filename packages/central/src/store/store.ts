@@ -1,5 +1,14 @@
-// The store as the rest of central sees it: a commit log on SQLite with a writing and a reading thread, and a lock on the file. Owns
-// group commit: what is queued while a disk transaction runs goes into the next one together. Made by central.ts.
+// The store as the rest of central sees it: a commit log on SQLite, its threads, and a lock on the file. Owns group commit (what is
+// queued while a disk transaction runs goes into the next one together) and the end of writing. Made by central.ts.
+//
+// Four threads at most; each does its calls one after the other:
+//   writer    commits, the checkpoint of volatile rows, slices of compaction
+//   lookups   what writes and resuming watches wait for: outcomes, log pages, single objects
+//   pages     History and List as of a revision, one bounded page a call
+//   aside     check and backup, which read the whole file: one at a time, and the thread ends with it
+//
+// Writing ends for this life when the file is damaged (reads go on), or when a write fails with an I/O error: nobody knows then what
+// is durable, so the process must end, and the next one reads the file.
 
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,17 +16,28 @@ import type { CheckpointRequest } from "./writer.ts";
 import type { Commit, CommitLog, CommitSet } from "./commit-log.ts";
 import { databaseName, loadStore, StoreLock } from "./database.ts";
 import type { LoadedStore } from "./database.ts";
-import { StoreError, StoreFullError, storeError } from "./errors.ts";
-import type { HistoryPage, HistoryQuery, ListAtQuery } from "./reader.ts";
+import {
+  corruptText,
+  StoreCorruptError,
+  StoreError,
+  StoreFullError,
+  StoreIoError,
+  storeError,
+  unknownOutcome,
+} from "./errors.ts";
+import type { HistoryPage, HistoryQuery, ListAtPage, ListAtQuery } from "./reader.ts";
 import type { ReaderMethods } from "./reader-worker.ts";
+import { finishRestore } from "./restore.ts";
+import { isLarge, partsOf, withoutLists } from "./staging.ts";
 import { StoreThread } from "./worker-rpc.ts";
 import type { WriterMethods } from "./writer-worker.ts";
+import { nextTurn } from "../slices.ts";
 
 export interface OpenStoreOptions {
   readonly dataDir: string;
   /** 0 = no bound but the disk. */
   readonly maxSizeMiB: number;
-  /** A thread ended by itself: the process must end too. */
+  /** A thread ended by itself, or a write ended in an I/O error: the process must end too. Called once. */
   readonly onFatal: (error: Error) => void;
 }
 
@@ -49,19 +69,28 @@ export class Store implements CommitLog, AsyncDisposable {
   readonly path: string;
   readonly #lock: StoreLock;
   readonly #writer: StoreThread<WriterMethods>;
-  readonly #reader: StoreThread<ReaderMethods>;
+  readonly #lookups: StoreThread<ReaderMethods>;
+  readonly #pages: StoreThread<ReaderMethods>;
+  readonly #onFatal: (error: Error) => void;
   readonly #queue: Queued[] = [];
   readonly #waiters = new Set<() => void>();
   #committing: Promise<void> | null = null;
   #revision: bigint;
   #closing = false;
   #writeProblem = "";
+  /** Why nothing is written any more in this life. */
+  #ended: StoreError | null = null;
+  #isFatal = false;
+  /** The last check or backup. */
+  #aside: Promise<unknown> = Promise.resolve();
 
   /** Opens or creates the store. Throws StoreError. */
   constructor(options: OpenStoreOptions) {
     this.path = join(options.dataDir, databaseName);
     this.#lock = new StoreLock(this.path);
     try {
+      const finishing = finishRestore(this.path);
+      while (finishing.next().done !== true);
       this.#loaded = loadStore(this.path);
     } catch (error) {
       this.#lock[Symbol.dispose]();
@@ -69,21 +98,15 @@ export class Store implements CommitLog, AsyncDisposable {
     }
     this.storeId = this.#loaded.storeId;
     this.#revision = this.#loaded.revision;
-    const onExit = (error: Error): void => {
-      if (!this.#closing) options.onFatal(error);
-    };
+    this.#onFatal = options.onFatal;
     this.#writer = new StoreThread<WriterMethods>({
       script: threadScript("writer-worker"),
       path: this.path,
       workerOptions: { maxPages: Math.floor((options.maxSizeMiB * 1024 * 1024) / PAGE_BYTES) },
-      onExit,
+      onExit: (error) => this.#fatal(error),
     });
-    this.#reader = new StoreThread<ReaderMethods>({
-      script: threadScript("reader-worker"),
-      path: this.path,
-      workerOptions: {},
-      onExit,
-    });
+    this.#lookups = this.#startReader((error) => this.#fatal(error));
+    this.#pages = this.#startReader((error) => this.#fatal(error));
   }
 
   get revision(): bigint {
@@ -105,13 +128,17 @@ export class Store implements CommitLog, AsyncDisposable {
 
   append(set: CommitSet): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.#ended !== null) {
+        reject(this.#ended);
+        return;
+      }
       this.#queue.push({ set, resolve, reject });
       this.#committing ??= this.#commitQueued();
     });
   }
 
   read(after: bigint, limit: number): Promise<Commit[]> {
-    return this.#reader.call("read", { after, limit });
+    return this.#lookups.call("read", { after, limit });
   }
 
   async *watch(after: bigint, signal: AbortSignal): AsyncGenerator<Commit> {
@@ -128,44 +155,48 @@ export class Store implements CommitLog, AsyncDisposable {
   }
 
   history(query: HistoryQuery): Promise<HistoryPage> {
-    return this.#reader.call("history", query);
+    return this.#pages.call("history", query);
   }
 
   oldestRevision(): Promise<bigint> {
-    return this.#reader.call("oldestRevision", undefined);
+    return this.#lookups.call("oldestRevision", undefined);
   }
 
   getAt(query: Parameters<ReaderMethods["getAt"]>[0]): Promise<string | null> {
-    return this.#reader.call("getAt", query);
+    return this.#lookups.call("getAt", query);
   }
 
-  listAt(query: ListAtQuery): Promise<string[]> {
-    return this.#reader.call("listAt", query);
+  listAt(query: ListAtQuery): Promise<ListAtPage> {
+    return this.#pages.call("listAt", query);
   }
 
   outcome(query: Parameters<ReaderMethods["outcome"]>[0]): ReturnType<ReaderCall<"outcome">> {
-    return this.#reader.call("outcome", query);
+    return this.#lookups.call("outcome", query);
   }
 
   backup(path: string): Promise<{ bytes: number; revision: bigint }> {
-    return this.#reader.call("backup", { path });
+    return this.#runAside((thread) => thread.call("backup", { path }));
   }
 
   /** Looks through the whole file; what it finds ends writing. */
   async check(): Promise<readonly string[]> {
-    const found = await this.#reader.call("check", undefined);
-    if (found.length > 0) this.#writeProblem = `the database is damaged: ${found[0]}`;
+    const found = await this.#runAside((thread) => thread.call("check", undefined));
+    const [first] = found;
+    if (first !== undefined) {
+      this.#endWriting(new StoreCorruptError("transient", corruptText(this.path, first)));
+    }
     return found;
   }
 
-  /** Keeps bindings, claims and fences for the next life. */
-  checkpoint(request: CheckpointRequest): Promise<void> {
-    return this.#writer.call("checkpoint", request);
+  /** Keeps bindings, claims and fences for the next life; nothing once writing has ended, as agents tell all of it again. */
+  async checkpoint(request: CheckpointRequest): Promise<void> {
+    if (this.#ended !== null) return;
+    await this.#judged(this.#writer.call("checkpoint", request));
   }
 
   /** Applies the retention, in slices that let commits pass between them. */
   async compact(options: CompactOptions): Promise<void> {
-    const byAge = await this.#reader.call("revisionBefore", {
+    const byAge = await this.#lookups.call("revisionBefore", {
       atMs: Math.floor(options.nowMs - options.retentionMs),
     });
     const byCount = this.#revision - options.minRevisions;
@@ -176,35 +207,92 @@ export class Store implements CommitLog, AsyncDisposable {
       idempotencyBeforeMs: Math.floor(options.nowMs - options.idempotencyMs),
       addressesBeforeMs: Math.floor(options.nowMs - options.addressReuseAfterMs),
     };
-    while (!this.#closing && (await this.#writer.call("compact", request))) {
-      // Each slice is a transaction of its own.
+    // Each slice is a transaction of its own.
+    let isMore = true;
+    while (isMore && !this.#closing && this.#ended === null) {
+      isMore = await this.#judged(this.#writer.call("compact", request));
     }
   }
 
   /** When writes are refused for lack of space: tries whether they work again. */
   async probe(): Promise<void> {
-    if (this.#writeProblem === "") return;
-    await this.#writer.call("probe", undefined);
+    if (this.#writeProblem === "" || this.#ended !== null) return;
+    await this.#judged(this.#writer.call("probe", undefined));
     this.#writeProblem = "";
   }
 
   /** Waits for what is queued. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#committing;
+    await this.#aside;
     this.#closing = true;
     for (const wake of this.#waiters) wake();
-    await Promise.all([this.#writer[Symbol.asyncDispose](), this.#reader[Symbol.asyncDispose]()]);
+    const threads = [this.#writer, this.#lookups, this.#pages];
+    await Promise.all(threads.map((thread) => thread[Symbol.asyncDispose]()));
     this.#lock[Symbol.dispose]();
+  }
+
+  #startReader(onExit: (error: Error) => void): StoreThread<ReaderMethods> {
+    const script = threadScript("reader-worker");
+    return new StoreThread<ReaderMethods>({ script, path: this.path, workerOptions: {}, onExit });
+  }
+
+  /** Runs what reads the whole file on a thread of its own, behind what does so already. */
+  #runAside<T>(work: (thread: StoreThread<ReaderMethods>) => Promise<T>): Promise<T> {
+    const run = this.#aside.then(async () => {
+      // What it rejects with is told to the caller, and nothing else needs it.
+      await using thread = this.#startReader(() => undefined);
+      return await work(thread);
+    });
+    this.#aside = run.catch(() => undefined);
+    return run;
+  }
+
+  #fatal(error: Error): void {
+    if (this.#closing || this.#isFatal) return;
+    this.#isFatal = true;
+    this.#onFatal(error);
+  }
+
+  #endWriting(reason: StoreError): void {
+    this.#ended ??= reason;
+    this.#writeProblem = this.#ended.message;
+    for (const { reject } of this.#queue.splice(0)) reject(this.#ended);
+  }
+
+  /** Passes on what a call to the writer answers; ends writing when it fails so that it must. */
+  async #judged<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call;
+    } catch (error) {
+      throw this.#judge(error instanceof Error ? error : new StoreError("bug", String(error)));
+    }
+  }
+
+  /** What callers are told of a problem of the writer; ends writing when it must. */
+  #judge(problem: Error): Error {
+    if (problem instanceof StoreIoError) {
+      const unknown = unknownOutcome(problem);
+      this.#endWriting(unknown);
+      this.#fatal(unknown);
+      return unknown;
+    }
+    if (problem instanceof StoreCorruptError) {
+      const damaged = new StoreCorruptError("transient", problem.message);
+      this.#endWriting(damaged);
+      return damaged;
+    }
+    if (problem instanceof StoreFullError) this.#writeProblem = problem.message;
+    return problem;
   }
 
   async #commitQueued(): Promise<void> {
     while (this.#queue.length > 0) {
-      const group = this.#queue.splice(0, MAX_GROUP);
-      const sets = group.map((queued) => queued.set);
+      const group = this.#nextGroup();
       let committed = 0;
       let problem: Error;
       try {
-        const answer = await this.#writer.call("append", sets);
+        const answer = await this.#writer.call("append", await this.#ahead(group));
         committed = answer.committed;
         problem = storeError(answer.error ?? { code: "BUG", message: "not committed" }, this.path);
       } catch (error) {
@@ -215,21 +303,40 @@ export class Store implements CommitLog, AsyncDisposable {
     this.#committing = null;
   }
 
-  #settle(group: readonly Queued[], committed: number, problem: Error): void {
-    for (const [index, { set, resolve, reject }] of group.entries()) {
-      if (index >= committed) {
-        reject(problem);
+  /** Sets that are committed together; a large one is alone. */
+  #nextGroup(): Queued[] {
+    const large = this.#queue.findIndex(({ set }) => isLarge(set));
+    return this.#queue.splice(0, large < 0 ? MAX_GROUP : Math.min(Math.max(large, 1), MAX_GROUP));
+  }
+
+  /** Sends ahead what is too much for one message; answers the sets as they follow. */
+  async #ahead(group: readonly Queued[]): Promise<readonly CommitSet[]> {
+    const sets: CommitSet[] = [];
+    for (const { set } of group) {
+      if (!isLarge(set)) {
+        sets.push(set);
         continue;
       }
+      for (const part of partsOf(set)) {
+        await nextTurn();
+        await this.#writer.call("stage", part);
+      }
+      sets.push(withoutLists(set));
+    }
+    return sets;
+  }
+
+  #settle(group: readonly Queued[], committed: number, problem: Error): void {
+    for (const { set, resolve } of group.slice(0, committed)) {
       if (set.entries.length > 0) this.#revision = set.expectedRevision + 1n;
       resolve();
     }
-    if (committed === group.length) {
+    if (committed < group.length) {
+      const told = this.#judge(problem);
+      // What is queued builds on what failed.
+      for (const { reject } of [...group.slice(committed), ...this.#queue.splice(0)]) reject(told);
+    } else if (this.#ended === null) {
       this.#writeProblem = "";
-    } else {
-      if (problem instanceof StoreFullError) this.#writeProblem = problem.message;
-      // They build on what failed.
-      for (const { reject } of this.#queue.splice(0)) reject(problem);
     }
     for (const wake of this.#waiters) wake();
   }

@@ -64,6 +64,8 @@ export interface FixtureOptions {
   /** 1 to 5 bytes. */
   macPrefix?: string;
   random?: (length: number) => Uint8Array;
+  /** Default: throw. */
+  onFatal?: (error: Error) => void;
 }
 
 export class Fixture implements AsyncDisposable {
@@ -81,9 +83,11 @@ export class Fixture implements AsyncDisposable {
     this.store = new Store({
       dataDir: this.dataDir,
       maxSizeMiB: options.maxSizeMiB ?? 0,
-      onFatal: (error) => {
-        throw error;
-      },
+      onFatal:
+        options.onFatal ??
+        ((error) => {
+          throw error;
+        }),
     });
     const loaded = this.store.takeLoaded();
     this.model = new Model(loaded.revision);
@@ -95,9 +99,16 @@ export class Fixture implements AsyncDisposable {
     this.publisher = new Publisher({
       model: this.model,
       hold: () => undefined,
-      derive: ({ revision }) => ({ revision, instructions: [], subscriptions: [] }),
-      distribute: () => undefined,
+      release: () => undefined,
+      *derive({ revision }) {
+        yield;
+        return { revision, instructions: [], subscriptions: [] };
+      },
+      *distribute() {},
       published: () => undefined,
+      onFatal: (error) => {
+        throw error;
+      },
     });
     const prefix = loaded.revision;
     this.transactor = new Transactor({

@@ -222,7 +222,7 @@ describe("concurrency and faults", () => {
     expect(f.store.writeState).toContain("full");
     expect(f.model.get("port", "big0")).toBeDefined();
     expect(
-      (await f.store.history({ object: null, limit: 1, beforeRevision: null })).items,
+      (await f.store.history({ object: null, limit: 1, beforeRevision: null, after: null })).items,
     ).toHaveLength(1);
     const before = f.rows();
     expect(f.transactor.head.size("port")).toBe(f.model.size("port"));

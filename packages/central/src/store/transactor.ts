@@ -11,6 +11,7 @@ import type { Diagnostic } from "@weft/shared/diagnostics.ts";
 import type { FreedValue } from "../ipam/allocator.ts";
 import { addressSpace, Allocator } from "../ipam/allocator.ts";
 import type { AllocationDraft, AllocatorOptions } from "../ipam/allocator.ts";
+import type { PoolDraft } from "../ipam/reuse-pool.ts";
 import type { ChangeIntent, PlanResult } from "../model/intents.ts";
 import type { Plan, PlanContext, PlanOutcome } from "../model/plan.ts";
 import { planChanges, undoPlan } from "../model/plan.ts";
@@ -56,7 +57,7 @@ export interface TransactorOptions {
   /** Makes a durable change visible; called in the order of revisions, one at a time. */
   readonly publish: (batch: Batch) => Promise<void>;
   /** The answer of a set as bytes, kept for its idempotency key. */
-  readonly encodeOutcome: (outcome: RunOutcome) => Uint8Array;
+  readonly encodeOutcome: (outcome: RunOutcome) => Uint8Array | Promise<Uint8Array>;
 }
 
 interface InFlight {
@@ -177,7 +178,7 @@ export class Transactor {
     const { plan } = planned;
     const hasEffect = plan.changes.length > 0;
     if (options.dryRun) {
-      undoPlan(context, plan);
+      await runInSlices(undoPlan(context, plan));
       const revision = this.#headRevision;
       return done({ kind: "done", outcome: { revision, results: plan.results } });
     }
@@ -190,13 +191,13 @@ export class Transactor {
       actor: options.actor,
       comment: options.comment,
       entries: await runInSlices(entriesOf(plan.changes)),
-      ...poolValuesOf(plan.draft),
+      ...(await runInSlices(poolValuesOf(plan.draft))),
       idempotency:
         idempotency === null
           ? null
-          : { ...idempotency, outcome: this.#options.encodeOutcome(outcome) },
+          : { ...idempotency, outcome: await this.#options.encodeOutcome(outcome) },
     };
-    this.#allocator.keep(plan.draft);
+    await runInSlices(this.#allocator.keep(plan.draft));
     this.#headRevision = revision;
     const published = this.#commit(set, plan, revision);
     this.#lastCommit = published;
@@ -247,7 +248,7 @@ export class Transactor {
     const old = this.#allocator;
     this.#allocator = new Allocator({ ...this.#options.allocation, tables: this.#head });
     this.#allocator.restore(old.freedValues());
-    this.#allocator.restore(drafts.flatMap((draft) => takenOf(draft)));
+    for (const draft of drafts) this.#allocator.restore(await takenOf(draft));
   }
 
   #context(): PlanContext {
@@ -287,25 +288,36 @@ function* entriesOf(changes: readonly RowChange[]): Generator<void, CommitEntry[
   return entries;
 }
 
-function poolValuesOf(draft: AllocationDraft): { freed: PoolValue[]; reused: PoolValue[] } {
+function* poolValuesOf(
+  draft: AllocationDraft,
+): Generator<void, { freed: PoolValue[]; reused: PoolValue[] }> {
   const freed: PoolValue[] = [];
   const reused: PoolValue[] = [];
-  for (const [space, drawn] of draft.keys) {
-    for (const key of drawn.taken) reused.push({ space, value: String(key) });
-    for (const key of drawn.released.keys()) freed.push({ space, value: String(key) });
-  }
-  for (const [subnet, { draft: drawn }] of draft.addresses) {
-    const space = addressSpace(subnet);
-    for (const value of drawn.taken) reused.push({ space, value });
-    for (const value of drawn.released.keys()) freed.push({ space, value });
+  const pools: [space: string, drawn: PoolDraft<number> | PoolDraft<string>][] = [
+    ...draft.keys,
+    ...[...draft.addresses].map(([subnet, { draft: drawn }]): [string, PoolDraft<string>] => [
+      addressSpace(subnet),
+      drawn,
+    ]),
+  ];
+  for (const [space, drawn] of pools) {
+    for (const value of drawn.taken) {
+      reused.push({ space, value: String(value) });
+      yield;
+    }
+    for (const value of drawn.released.keys()) {
+      freed.push({ space, value: String(value) });
+      yield;
+    }
   }
   return { freed, reused };
 }
 
 /** What a failed set drew from quarantine counts as released when the set was made: late rather than early. */
-function takenOf(draft: AllocationDraft): FreedValue[] {
+async function takenOf(draft: AllocationDraft): Promise<FreedValue[]> {
   const { atMs, revision } = draft.release;
-  return poolValuesOf(draft).reused.map(({ space, value }) => ({ space, value, atMs, revision }));
+  const { reused } = await runInSlices(poolValuesOf(draft));
+  return reused.map(({ space, value }) => ({ space, value, atMs, revision }));
 }
 
 function staleRevision(expected: bigint, current: bigint): RunAnswer {

@@ -1,6 +1,10 @@
 // weft history and weft watch: what changed, and what changes now.
 import { setTimeout as pause } from "node:timers/promises";
-import type { HistoryEntry, WatchResponse } from "@weft/shared/gen/weft/v1/northbound.ts";
+import type {
+  HistoryEntry,
+  ObjectRef,
+  WatchResponse,
+} from "@weft/shared/gen/weft/v1/northbound.ts";
 import {
   ChangeAction,
   EventType,
@@ -21,7 +25,7 @@ export function registerHistory(program: Command, context: Context): void {
   program
     .command("history [kind] [name]")
     .description("show recorded changes, newest first; of one object, or of all")
-    .option("--limit <n>", "how many", parseCount, 100)
+    .option("--limit <n>", "how many, 1 or more", parseCount, 100)
     .option("--before <revision>", "only older ones", parseWhole)
     .action(
       async (
@@ -41,10 +45,11 @@ export function registerHistory(program: Command, context: Context): void {
             kind === undefined || name === undefined
               ? undefined
               : refOf(kindOfWord(kind).kind, name, settings);
-          const { entries, oldestRevision } = await connection.call(
-            NorthboundServiceService.history,
-            { ref, limit: flags.limit, beforeRevision: flags.before ?? 0n },
-          );
+          const { entries, oldestRevision } = await historyOf(connection, {
+            ref,
+            limit: flags.limit,
+            beforeRevision: flags.before ?? 0n,
+          });
           const text = (): string =>
             entries.length === 0
               ? `no changes recorded; the oldest revision kept is ${oldestRevision}\n`
@@ -76,6 +81,33 @@ export function registerHistory(program: Command, context: Context): void {
         });
       },
     );
+}
+
+/** Entries asked for in one call; the largest that central takes. */
+const pageSize = 10_000;
+
+/** The newest `limit` changes, read in pages: central ends a page early when it grows large. */
+export async function historyOf(
+  connection: Session["connection"],
+  query: { ref: ObjectRef | undefined; limit: number; beforeRevision: bigint },
+): Promise<{ entries: HistoryEntry[]; oldestRevision: bigint }> {
+  const { ref, limit, beforeRevision } = query;
+  if (limit < 1) throw new CliError(exitCodes.usage, "--limit: give 1 or more");
+  const entries: HistoryEntry[] = [];
+  let pageToken = "";
+  for (;;) {
+    const page = await connection.call(NorthboundServiceService.history, {
+      ref,
+      limit: Math.min(limit - entries.length, pageSize),
+      beforeRevision,
+      pageToken,
+    });
+    for (const entry of page.entries) entries.push(entry);
+    pageToken = page.nextPageToken;
+    if (pageToken === "" || entries.length >= limit) {
+      return { entries, oldestRevision: page.oldestRevision };
+    }
+  }
 }
 
 export function historyTable(entries: readonly HistoryEntry[], width: number | null): string {

@@ -10,7 +10,7 @@ import { documentOf, kindEntry, kindOfWord, metaText } from "../kinds.ts";
 import { tableOf, writeList, writeOne, writeValue, yamlText } from "../render/output.ts";
 import type { ApplyFlags } from "./apply.ts";
 import { applyChanges, showResponse, waitOptions } from "./apply.ts";
-import { historyTable } from "./history.ts";
+import { historyOf, historyTable } from "./history.ts";
 
 const pageSize = 1000;
 const describedHistory = 5;
@@ -139,7 +139,7 @@ async function describe(session: Session, entry: KindEntry, name: string): Promi
   const document = documentOf(object);
   if (document === undefined) return;
   const id = metaText(document, "id") || name;
-  const { entries } = await connection.call(NorthboundServiceService.history, {
+  const { entries } = await historyOf(connection, {
     ref: refOf(entry.kind, id, settings),
     limit: describedHistory,
     beforeRevision: 0n,

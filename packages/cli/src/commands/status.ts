@@ -169,7 +169,9 @@ async function verify({ connection, out, terminal }: Session, context: Context):
     for await (const answer of stream as AsyncIterable<VerifyResponse>) {
       last = answer;
       differences.push(...answer.differences);
-      progress.show(`${answer.checked} of ${answer.total} keys, ${differences.length} differ`);
+      // Both move while the check runs: keys come and go with every change.
+      const share = `about ${answer.checked} of ${answer.total} keys`;
+      progress.show(`${share}, ${differences.length} differ`);
     }
   } catch (error) {
     throw isServiceError(error) ? rpcError(error) : error;

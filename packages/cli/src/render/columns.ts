@@ -109,8 +109,7 @@ export function columnsOf(kind: Kind, wide: boolean): readonly Column[] {
 /** What a person should know about a chassis first. */
 export function chassisNote(document: ObjectDocument): string {
   const waiting = text(document.status?.["waitingFor"]);
-  if (waiting !== "")
-    return `waits: ${waiting} (weft chassis adopt ${text(document.metadata["id"])})`;
+  if (waiting !== "") return `waits: ${waiting}`;
   if (document.spec["lost"] === true) return "declared lost";
   return document.spec["drain"] === true ? "drained" : "";
 }

@@ -5,6 +5,7 @@ import { Server, status as Code } from "@grpc/grpc-js";
 import type {
   ApplyRequest,
   ApplyResponse,
+  HistoryRequest,
   ListRequest,
   NorthboundServiceServer,
   WatchRequest,
@@ -38,6 +39,8 @@ import { plaintextServerCredentials } from "@weft/shared/tls.ts";
 export interface CentralState {
   applied: ApplyRequest | undefined;
   listed: ListRequest[];
+  /** Requests for history; it has two entries, one a page. */
+  histories: HistoryRequest[];
   onApply: (request: ApplyRequest) => ApplyResponse | ReturnType<typeof refusal>;
   verified: VerifyResponse[];
   /** Watch streams so far; the first is broken off after two events, later ones are refused. */
@@ -49,6 +52,7 @@ export function freshState(): CentralState {
   return {
     applied: undefined,
     listed: [],
+    histories: [],
     onApply: ({ changes }) => ({
       revision: 12n,
       results: changes.map(({ change }) => ({
@@ -152,9 +156,11 @@ export async function serveCentral(address: string, state: CentralState): Promis
         ),
       );
     },
-    history: (_, answer) => {
+    history: ({ request }, answer) => {
+      state.histories.push(request);
+      const isFirst = request.pageToken === "";
       const entry = {
-        revision: 7n,
+        revision: isFirst ? 7n : 6n,
         at: new Date(0),
         actor: "operator:ann",
         comment: "why",
@@ -162,7 +168,9 @@ export async function serveCentral(address: string, state: CentralState): Promis
         kind: Kind.PORT,
         id: "web-1",
       };
-      answer(null, HistoryResponse.fromPartial({ entries: [entry], oldestRevision: 1n }));
+      const nextPageToken = isFirst ? "more" : "";
+      const response = { entries: [entry], oldestRevision: 1n, nextPageToken };
+      answer(null, HistoryResponse.fromPartial(response));
     },
   };
   const admin: AdminServiceServer = {

@@ -314,13 +314,17 @@ pub struct KeyHash {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Heartbeat {
-    /// Set while the agent waits for an operator; empty = none.
+    /// What the agent waits for: an operator, Open vSwitch, its disk; several joined by "; ", empty = nothing.
     #[prost(string, tag = "1")]
     pub waiting_for: ::prost::alloc::string::String,
     #[prost(uint64, tag = "2")]
     pub drift_repaired: u64,
     #[prost(uint32, tag = "3")]
     pub flows: u32,
+    /// Highest sequence whose frame is in the checkpoint on disk; 0 = none. What central frees may be used again only after it:
+    /// an agent that is killed goes on from its disk.
+    #[prost(uint64, tag = "4")]
+    pub durable_sequence: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PortReports {

@@ -566,8 +566,10 @@ export interface ChassisStatus {
   lastSeen:
     | Date
     | undefined;
-  /** Set when the agent waits for `weft chassis adopt`, or central's breaker tripped; empty = none. */
+  /** What the agent waits for (an operator, Open vSwitch, its disk), or that central's breaker tripped; empty = nothing. */
   waitingFor: string;
+  /** Last sequence that is on the agent's disk; what was freed up to it may be used again. */
+  durableSequence: bigint;
 }
 
 export interface FailedInstruction {
@@ -661,6 +663,7 @@ export interface ListRequest_FieldsEntry {
 
 export interface ListResponse {
   objects: Object[];
+  /** Empty = that was all. A page may end before its size, at 2 MiB. */
   nextPageToken: string;
   revision: bigint;
 }
@@ -690,12 +693,16 @@ export interface HistoryRequest {
   limit: number;
   /** Only below this revision; 0 = newest. */
   beforeRevision: bigint;
+  /** next_page_token of the answer before, with the same ref and before_revision; empty = the first page. */
+  pageToken: string;
 }
 
 export interface HistoryResponse {
   entries: HistoryEntry[];
   /** Oldest revision still kept. */
   oldestRevision: bigint;
+  /** Empty = that was all. A page may end before its limit, at 2 MiB. */
+  nextPageToken: string;
 }
 
 export interface HistoryEntry {
@@ -3189,6 +3196,7 @@ function createBaseChassisStatus(): ChassisStatus {
     agentVersion: "",
     lastSeen: undefined,
     waitingFor: "",
+    durableSequence: 0n,
   };
 }
 
@@ -3244,6 +3252,12 @@ export const ChassisStatus: MessageFns<ChassisStatus> = {
     }
     if (message.waitingFor !== "") {
       writer.uint32(106).string(message.waitingFor);
+    }
+    if (message.durableSequence !== 0n) {
+      if (BigInt.asUintN(64, message.durableSequence) !== message.durableSequence) {
+        throw new globalThis.Error("value provided for field message.durableSequence of type uint64 too large");
+      }
+      writer.uint32(112).uint64(message.durableSequence);
     }
     return writer;
   },
@@ -3365,6 +3379,14 @@ export const ChassisStatus: MessageFns<ChassisStatus> = {
             message.waitingFor = reader.string();
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.durableSequence = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3422,6 +3444,11 @@ export const ChassisStatus: MessageFns<ChassisStatus> = {
         : isSet(object.waiting_for)
         ? globalThis.String(object.waiting_for)
         : "",
+      durableSequence: isSet(object.durableSequence)
+        ? BigInt(object.durableSequence)
+        : isSet(object.durable_sequence)
+        ? BigInt(object.durable_sequence)
+        : 0n,
     };
   },
 
@@ -3466,6 +3493,9 @@ export const ChassisStatus: MessageFns<ChassisStatus> = {
     if (message.waitingFor !== "") {
       obj.waitingFor = message.waitingFor;
     }
+    if (message.durableSequence !== 0n) {
+      obj.durableSequence = message.durableSequence.toString();
+    }
     return obj;
   },
 
@@ -3495,6 +3525,9 @@ export const ChassisStatus: MessageFns<ChassisStatus> = {
     message.agentVersion = object.agentVersion ?? "";
     message.lastSeen = object.lastSeen ?? undefined;
     message.waitingFor = object.waitingFor ?? "";
+    message.durableSequence = (object.durableSequence !== undefined && object.durableSequence !== null)
+      ? BigInt(object.durableSequence)
+      : 0n;
     return message;
   },
 };
@@ -5235,7 +5268,7 @@ export const WatchResponse: MessageFns<WatchResponse> = {
 };
 
 function createBaseHistoryRequest(): HistoryRequest {
-  return { ref: undefined, limit: 0, beforeRevision: 0n };
+  return { ref: undefined, limit: 0, beforeRevision: 0n, pageToken: "" };
 }
 
 export const HistoryRequest: MessageFns<HistoryRequest> = {
@@ -5251,6 +5284,9 @@ export const HistoryRequest: MessageFns<HistoryRequest> = {
         throw new globalThis.Error("value provided for field message.beforeRevision of type uint64 too large");
       }
       writer.uint32(24).uint64(message.beforeRevision);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(34).string(message.pageToken);
     }
     return writer;
   },
@@ -5292,6 +5328,14 @@ export const HistoryRequest: MessageFns<HistoryRequest> = {
             message.beforeRevision = reader.uint64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5313,6 +5357,11 @@ export const HistoryRequest: MessageFns<HistoryRequest> = {
         : isSet(object.before_revision)
         ? BigInt(object.before_revision)
         : 0n,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
     };
   },
 
@@ -5327,6 +5376,9 @@ export const HistoryRequest: MessageFns<HistoryRequest> = {
     if (message.beforeRevision !== 0n) {
       obj.beforeRevision = message.beforeRevision.toString();
     }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
     return obj;
   },
 
@@ -5340,12 +5392,13 @@ export const HistoryRequest: MessageFns<HistoryRequest> = {
     message.beforeRevision = (object.beforeRevision !== undefined && object.beforeRevision !== null)
       ? BigInt(object.beforeRevision)
       : 0n;
+    message.pageToken = object.pageToken ?? "";
     return message;
   },
 };
 
 function createBaseHistoryResponse(): HistoryResponse {
-  return { entries: [], oldestRevision: 0n };
+  return { entries: [], oldestRevision: 0n, nextPageToken: "" };
 }
 
 export const HistoryResponse: MessageFns<HistoryResponse> = {
@@ -5358,6 +5411,9 @@ export const HistoryResponse: MessageFns<HistoryResponse> = {
         throw new globalThis.Error("value provided for field message.oldestRevision of type uint64 too large");
       }
       writer.uint32(16).uint64(message.oldestRevision);
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(26).string(message.nextPageToken);
     }
     return writer;
   },
@@ -5391,6 +5447,14 @@ export const HistoryResponse: MessageFns<HistoryResponse> = {
             message.oldestRevision = reader.uint64() as bigint;
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5413,6 +5477,11 @@ export const HistoryResponse: MessageFns<HistoryResponse> = {
         : isSet(object.oldest_revision)
         ? BigInt(object.oldest_revision)
         : 0n,
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
     };
   },
 
@@ -5423,6 +5492,9 @@ export const HistoryResponse: MessageFns<HistoryResponse> = {
     }
     if (message.oldestRevision !== 0n) {
       obj.oldestRevision = message.oldestRevision.toString();
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
     }
     return obj;
   },
@@ -5436,6 +5508,7 @@ export const HistoryResponse: MessageFns<HistoryResponse> = {
     message.oldestRevision = (object.oldestRevision !== undefined && object.oldestRevision !== null)
       ? BigInt(object.oldestRevision)
       : 0n;
+    message.nextPageToken = object.nextPageToken ?? "";
     return message;
   },
 };
@@ -5666,7 +5739,7 @@ export const NorthboundServiceService = {
     responseSerialize: (value: WatchResponse): Buffer => Buffer.from(WatchResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): WatchResponse => WatchResponse.decode(value),
   },
-  /** History lists the recorded changes, newest first. */
+  /** History lists the recorded changes, newest first; those of one revision by descending kind and id. */
   history: {
     path: "/weft.v1.NorthboundService/History" as const,
     requestStream: false as const,
@@ -5685,7 +5758,7 @@ export interface NorthboundServiceServer extends UntypedServiceImplementation {
   list: handleUnaryCall<ListRequest, ListResponse>;
   /** Watch streams events in revision order, resumable, with bookmarks. */
   watch: handleServerStreamingCall<WatchRequest, WatchResponse>;
-  /** History lists the recorded changes, newest first. */
+  /** History lists the recorded changes, newest first; those of one revision by descending kind and id. */
   history: handleUnaryCall<HistoryRequest, HistoryResponse>;
 }
 
@@ -5737,7 +5810,7 @@ export interface NorthboundServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<WatchResponse>;
-  /** History lists the recorded changes, newest first. */
+  /** History lists the recorded changes, newest first; those of one revision by descending kind and id. */
   history(
     request: HistoryRequest,
     callback: (error: ServiceError | null, response: HistoryResponse) => void,

@@ -242,10 +242,15 @@ export interface KeyHash {
 }
 
 export interface Heartbeat {
-  /** Set while the agent waits for an operator; empty = none. */
+  /** What the agent waits for: an operator, Open vSwitch, its disk; several joined by "; ", empty = nothing. */
   waitingFor: string;
   driftRepaired: bigint;
   flows: number;
+  /**
+   * Highest sequence whose frame is in the checkpoint on disk; 0 = none. What central frees may be used again only after it:
+   * an agent that is killed goes on from its disk.
+   */
+  durableSequence: bigint;
 }
 
 export interface PortReports {
@@ -2545,7 +2550,7 @@ export const KeyHash: MessageFns<KeyHash> = {
 };
 
 function createBaseHeartbeat(): Heartbeat {
-  return { waitingFor: "", driftRepaired: 0n, flows: 0 };
+  return { waitingFor: "", driftRepaired: 0n, flows: 0, durableSequence: 0n };
 }
 
 export const Heartbeat: MessageFns<Heartbeat> = {
@@ -2561,6 +2566,12 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     }
     if (message.flows !== 0) {
       writer.uint32(24).uint32(message.flows);
+    }
+    if (message.durableSequence !== 0n) {
+      if (BigInt.asUintN(64, message.durableSequence) !== message.durableSequence) {
+        throw new globalThis.Error("value provided for field message.durableSequence of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.durableSequence);
     }
     return writer;
   },
@@ -2602,6 +2613,14 @@ export const Heartbeat: MessageFns<Heartbeat> = {
             message.flows = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.durableSequence = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2627,6 +2646,11 @@ export const Heartbeat: MessageFns<Heartbeat> = {
         ? BigInt(object.drift_repaired)
         : 0n,
       flows: isSet(object.flows) ? globalThis.Number(object.flows) : 0,
+      durableSequence: isSet(object.durableSequence)
+        ? BigInt(object.durableSequence)
+        : isSet(object.durable_sequence)
+        ? BigInt(object.durable_sequence)
+        : 0n,
     };
   },
 
@@ -2641,6 +2665,9 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     if (message.flows !== 0) {
       obj.flows = Math.round(message.flows);
     }
+    if (message.durableSequence !== 0n) {
+      obj.durableSequence = message.durableSequence.toString();
+    }
     return obj;
   },
 
@@ -2654,6 +2681,9 @@ export const Heartbeat: MessageFns<Heartbeat> = {
       ? BigInt(object.driftRepaired)
       : 0n;
     message.flows = object.flows ?? 0;
+    message.durableSequence = (object.durableSequence !== undefined && object.durableSequence !== null)
+      ? BigInt(object.durableSequence)
+      : 0n;
     return message;
   },
 };
