@@ -65,8 +65,9 @@ test("a write that fails is told once and tried again until it works, with what 
   expect(told).toEqual([`checkpoint ${path} cannot be written; see to its disk and its owner`]);
   refused.changed(() => checkpoint(2n));
   rmSync(folder);
-  await until("a write that works", () => told.length === 2);
-  expect(told[1]).toBe("written 2");
+  // The try under way may still be of what was newest before.
+  await until("a write that works", () => told.at(-1) === "written 2");
+  expect(told.slice(1).every((text) => text.startsWith("written "))).toBe(true);
   expect(await file("in-the-way/checkpoint").load()).toMatchObject({ kind: "loaded" });
 });
 
