@@ -84,16 +84,21 @@ export class Hosts {
       const peers = this.#peersOf(from, []);
       const text = token();
       let sentMs = 0;
-      await until(
-        `a broadcast of ${id} to reach ${peers.map((peer) => peer.id).join(", ")}`,
-        () => {
-          if (performance.now() - sentMs > RESEND_MS) {
-            from.tap.send(marker(from, text));
-            sentMs = performance.now();
-          }
-          return peers.every((peer) => peer.tap.count(text) > 0);
+      let missing = peers;
+      const reached = () => {
+        if (performance.now() - sentMs > RESEND_MS) {
+          from.tap.send(marker(from, text));
+          sentMs = performance.now();
+        }
+        missing = missing.filter((peer) => peer.tap.count(text) === 0);
+        return missing.length === 0;
+      };
+      await until(`a broadcast of ${id} to reach its network`, reached, deadlineMs).catch(
+        (cause: unknown) => {
+          const names = (hosts: readonly Host[]) => hosts.map((host) => host.id).join(", ");
+          const text = `a broadcast of ${id} did not reach ${names(missing)} of ${names(peers)}`;
+          throw new Error(text, { cause });
         },
-        deadlineMs,
       );
     }
   }
