@@ -103,6 +103,13 @@ export class AgentProcess {
     }
   }
 
+  /** Instructions that it holds. */
+  async instructions(): Promise<number> {
+    const held = (await readMetrics(METRICS))?.get("weft_agent_instructions");
+    if (held === undefined) throw new Error(`weft-agent tells no metrics; its log: ${this.log}`);
+    return held;
+  }
+
   /** TCP payload from central on the connection that is up now. */
   async bytesFromCentral(): Promise<number> {
     const port = this.#options.central.split(":").at(-1);

@@ -5,16 +5,15 @@
 //       |                                      ^-------southbound over mutual TLS-- weft-agent (ch-0000)
 //       +--ovs-ofctl monitor, OVSDB--> ovs-vswitchd <--OpenFlow, OVSDB----------------+
 //
-// usage: measure.ts WORKLOAD.json FOLDER SAMPLES RESULT.json
+// usage: measure.ts WORKLOAD.json FOLDER SAMPLES RESULT.json install|no-install
 
-import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { run } from "@weft/test/lab/processes.ts";
 import { AgentProcess } from "./agent-process.ts";
 import { CentralProcess, NORTHBOUND, SOUTHBOUND } from "./central-process.ts";
 import { Certificates } from "./certificates.ts";
+import { countCreated, loadChanges } from "./changes.ts";
 import { Fleet } from "./fleet.ts";
 import { installRatio } from "./install-ratio.ts";
 import {
@@ -27,35 +26,16 @@ import {
   round,
 } from "./machine.ts";
 import { Northbound } from "./northbound.ts";
-import {
-  addLocal,
-  addRemote,
-  addSimulated,
-  firstPackets,
-  repeated,
-  repeatedAnew,
-  type Rig,
-} from "./operations.ts";
+import { attempt, measureOperations } from "./operation-figures.ts";
 import { RealSwitch, UNDERLAY_MTU_BYTES } from "./real-switch.ts";
 import { Findings, figureTable } from "./report.ts";
-import { nearestRank, summarize } from "./stats.ts";
-import {
-  countCreated,
-  loadChanges,
-  portAdd,
-  portDelete,
-  realChassis,
-  simulatedPorts,
-  skippedOf,
-  type Workload,
-  type WorkloadPort,
-} from "./workload.ts";
+import { median } from "./stats.ts";
+import { realChassis, type Size, skippedOf, type Workload } from "./workload.ts";
 
-const [workloadPath = "", labDir = "", samplesText = "200", resultPath = ""] =
+const [workloadPath = "", labDir = "", samplesText = "200", resultPath = "", install = "install"] =
   process.argv.slice(2);
 const samples = Number(samplesText);
 const startedMs = performance.now();
-const RESULTS = fileURLToPath(new URL("results", import.meta.url));
 
 function say(text: string): void {
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
@@ -75,13 +55,6 @@ interface World {
 
 /** Runs of what is measured once a start: the median of them is the figure. */
 const starts = samples < 100 ? 1 : 3;
-
-function median(values: readonly number[]): number {
-  return nearestRank(
-    values.toSorted((a, b) => a - b),
-    50,
-  );
-}
 
 async function build(workload: Workload, found: Findings): Promise<World> {
   const real = realChassis(workload);
@@ -153,6 +126,7 @@ async function load(world: World): Promise<number> {
   const created = countCreated(results);
   if (created !== changes.length)
     throw new Error(`${created} of ${changes.length} objects created`);
+  found.note("objects", String(created));
   found.note("load_s", ((performance.now() - from) / 1000).toFixed(2));
   await northbound.watchPorts();
   await northbound.whenAllUp(
@@ -251,105 +225,6 @@ async function memory(world: World): Promise<void> {
   say(`central ${ofCentral.rssMib} MiB`);
 }
 
-/** Devices of the local operations, plugged and unplugged until there are enough samples; at the end each is there and up. */
-async function plug(world: World): Promise<void> {
-  const { workload, ovs, found } = world;
-  const devices = workload.ops.port_add_local.slice(0, samples);
-  const times: number[] = [];
-  while (times.length < samples) {
-    if (times.length > 0) for (const { id } of devices) await ovs.unplug(id);
-    for (const { id, mac } of devices) times.push(await ovs.plug({ portId: id, mac }));
-  }
-  await ovs.linkUp(devices.map(({ id }) => id));
-  found.setDistribution("port_plug", summarize(times), "");
-  say(`port_plug: ${times.length} samples`);
-}
-
-async function operations(world: World, fleet: Fleet): Promise<void> {
-  const { workload, central, ovs, found } = world;
-  await using northbound = operator(world);
-  await northbound.watchPorts();
-  const rig: Rig = { northbound, central, fleet, addition: portAdd(workload), say };
-  await warmUp(rig, workload);
-  const idle = await central.cpuUsPerMs(3000);
-  await attempt(found, ["port_add_sim_p99_ms"], async () => {
-    const simulated = await addSimulated(rig, simulatedPorts(workload, samples), idle);
-    found.setDistribution("port_add_sim", summarize(simulated.addsMs), "");
-    found.set("port_add_deliveries", simulated.deliveries, 2);
-    found.set("port_add_central_cpu_us_per_delivery", simulated.centralCpuUsPerDelivery, 1);
-    await compareWithS(world, simulated.centralCpuUsPerDelivery);
-  });
-  await attempt(found, ["port_plug_p50_ms"], () => plug(world));
-  const monitor = await ovs.monitor();
-  const local = workload.ops.port_add_local.slice(0, samples);
-  await attempt(found, ["port_add_local_p50_ms", "port_add_local_p99_ms"], async () => {
-    const added = await addLocal(rig, monitor, repeated(local, samples));
-    found.setDistribution("port_add_local", summarize(added.addsMs), "");
-    found.setDistribution("port_add_local_flows", summarize(added.flowsMs), "");
-    found.setDistribution("port_delete", summarize(added.deletesMs), "");
-  });
-  await attempt(found, ["port_add_local_first_packet_p50_ms"], async () => {
-    const passed = await firstPackets(rig, monitor, repeated(local, samples), neighbours(workload));
-    found.setDistribution("port_add_local_first_packet", summarize(passed), "");
-  });
-  await attempt(found, ["port_add_remote_p50_ms", "port_add_remote_p99_ms"], async () => {
-    const remote = repeatedAnew(workload.ops.port_add_remote, samples);
-    found.setDistribution("port_add_remote", summarize(await addRemote(rig, monitor, remote)), "");
-  });
-  await monitor.stop();
-}
-
-/** The first calls of a connection, and code that runs for the first time, are nobody's everyday latency. */
-async function warmUp(rig: Rig, workload: Workload): Promise<void> {
-  const ports = simulatedPorts(workload, 10, "port-warm");
-  for (const port of ports) {
-    await rig.northbound.apply([rig.addition(port)]);
-    await rig.northbound.whenUp(port.id);
-  }
-  for (const port of ports) {
-    await rig.northbound.apply([portDelete(port)]);
-    await rig.northbound.whenGone(port.id);
-  }
-}
-
-/** Network -> the address of one of its ports elsewhere. */
-function neighbours(workload: Workload): ReadonlyMap<string, string> {
-  const real = realChassis(workload).name;
-  const elsewhere = workload.ports.filter(({ chassis }: WorkloadPort) => chassis !== real);
-  return new Map(elsewhere.map(({ network, ip }) => [network, ip]));
-}
-
-async function compareWithS(world: World, usPerDelivery: number): Promise<void> {
-  const { workload, found } = world;
-  const field = "port_add_central_cpu_us_per_delivery";
-  const file = join(RESULTS, "S.json");
-  if (workload.name === "S") {
-    found.missing("port_add_central_cpu_ratio_to_s", "this is S");
-  } else if (!existsSync(file)) {
-    found.missing("port_add_central_cpu_ratio_to_s", "no result at S yet: make bench SIZE=S first");
-  } else {
-    const atS = (JSON.parse(await readFile(file, "utf8")) as Record<string, unknown>)[field];
-    if (typeof atS === "number" && atS > 0) {
-      found.set("port_add_central_cpu_ratio_to_s", usPerDelivery / atS, 2);
-    }
-  }
-}
-
-/** One operation that fails leaves its figures empty, with the reason; the others are still measured. */
-async function attempt(
-  found: Findings,
-  names: readonly Parameters<Findings["missing"]>[0][],
-  measure: () => Promise<void>,
-): Promise<void> {
-  try {
-    await measure();
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    for (const name of names) found.missing(name, reason);
-    say(`FAILED: ${reason}`);
-  }
-}
-
 const machine = machineNow();
 await mkdir(labDir, { recursive: true });
 const disk_flush_p50_ms = await diskFlushP50Ms(labDir);
@@ -357,26 +232,30 @@ const workload = JSON.parse(await readFile(workloadPath, "utf8")) as Workload;
 const skipped = skippedOf(workload);
 const left = Object.entries(skipped).map(([kind, count]) => `${count} ${kind}`);
 say(
-  `workload ${workload.name}: ${workload.networks.length} networks, ${workload.ports.length} ports`,
+  `workload ${workload.name}: ${workload.networks.length} networks, ${workload.ports.length} ports, ` +
+    `${workload.routers.length} routers, ${workload.routes?.length ?? 0} routes`,
 );
 say(`not known to Weft yet, left out: ${left.join(", ")}`);
 
 const found = new Findings();
 const world = await build(workload, found);
 const keys = await load(world);
-await attempt(found, ["cold_compile_s"], () => coldCompile(world, keys));
+await attempt(found, say, ["cold_compile_s"], () => coldCompile(world, keys));
 await world.central.end();
 const fleet = await converge(world);
-await attempt(found, ["chassis_cold_start_s"], () => realChassisStarts(world));
-await attempt(found, ["central_rss_mib"], () => memory(world));
-await operations(world, fleet);
+await attempt(found, say, ["chassis_cold_start_s"], () => realChassisStarts(world));
+await attempt(found, say, ["central_rss_mib"], () => memory(world));
+{
+  await using northbound = operator(world);
+  await measureOperations({ ...world, fleet, northbound, samples, say });
+}
 const fleetCpuSeconds = (await processCpuUs(fleet.pid)) / 1e6;
 fleet.assertWhole();
 await fleet.stop();
 await world.agent.end();
 await world.central.end();
-say("install_ratio");
-const installed = await installRatio(100_000);
+if (install === "install") say("install_ratio");
+const installed = install === "install" ? await installRatio(100_000) : "left out on request";
 if (typeof installed === "string") found.missing("install_ratio", installed);
 else {
   found.set("install_ratio", installed.ratio);
@@ -400,7 +279,7 @@ const result = {
   notes: found.notes,
   skipped,
 };
-console.log(`\n${figureTable(found)}\n`);
+console.log(`\n${figureTable(found, workload.name as Size)}\n`);
 if (machine.noisy) console.log(`noisy: load average ${machine.load_average_start} at the start\n`);
 await writeFile(resultPath, `${JSON.stringify(result, null, 2)}\n`);
 process.exit(0);

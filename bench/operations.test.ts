@@ -39,3 +39,7 @@ test("repeatedAnew never repeats an id, and keeps what the switch sees", () => {
   // Two of one round would share a MAC.
   expect(sizes(list)).toEqual([3, 3, 2]);
 });
+
+test("nothing repeated stays nothing", () => {
+  expect(repeated([], 5)).toEqual([]);
+});

@@ -4,18 +4,22 @@
 
 import { setTimeout as pause } from "node:timers/promises";
 import type { Change } from "@weft/shared/gen/weft/v1/northbound.ts";
+import type { AgentProcess } from "./agent-process.ts";
 import type { CentralProcess } from "./central-process.ts";
 import { FirstPacket } from "./first-packet.ts";
 import type { Fleet } from "./fleet.ts";
 import type { FlowMonitor } from "./flow-monitor.ts";
 import { processCpuUs } from "./machine.ts";
 import type { Northbound } from "./northbound.ts";
+import type { FleetStats } from "./sim/agents.ts";
+import { portDelete } from "./changes.ts";
 import { deviceName } from "./real-switch.ts";
-import { portDelete, type WorkloadPort } from "./workload.ts";
+import type { WorkloadPort } from "./workload.ts";
 
 export interface Rig {
   readonly northbound: Northbound;
   readonly central: CentralProcess;
+  readonly agent: AgentProcess;
   readonly fleet: Fleet;
   readonly addition: (port: WorkloadPort) => Change;
   readonly say: (text: string) => void;
@@ -27,7 +31,7 @@ const ROUND = 50;
 const PACE_MS = 15;
 /** No flow changed for this long = the operation is over. */
 const FLOWS_QUIET_MS = 20;
-const FLOW_DEADLINE_MS = 20_000;
+export const FLOW_DEADLINE_MS = 20_000;
 
 export interface SimulatedAdds {
   readonly addsMs: readonly number[];
@@ -37,7 +41,10 @@ export interface SimulatedAdds {
   readonly centralCpuUsPerDelivery: number;
 }
 
-/** Ports on simulated chassis in networks without the real one, so that every delivery is counted by the simulation. */
+/**
+ * Ports on simulated chassis in networks without the real one. Deliveries are counted where they arrive: by the simulation, and where
+ * the real chassis hears of them too (it holds every router at S), by how many instructions more it then holds.
+ */
 export async function addSimulated(
   rig: Rig,
   ports: readonly WorkloadPort[],
@@ -48,6 +55,7 @@ export async function addSimulated(
   let cpuUs = 0;
   for (const round of roundsOf(ports)) {
     const before = await rig.fleet.stats();
+    const heldBefore = await rig.agent.instructions();
     const cpuBefore = await processCpuUs(rig.central.pid);
     const from = performance.now();
     for (const port of round) addsMs.push(await addUntilUp(rig, port));
@@ -55,6 +63,7 @@ export async function addSimulated(
     cpuUs += (await processCpuUs(rig.central.pid)) - cpuBefore;
     cpuUs -= idleCpuUsPerMs * (performance.now() - from);
     deliveries += (await rig.fleet.stats()).deliveries - before.deliveries;
+    deliveries += Math.max(0, (await rig.agent.instructions()) - heldBefore);
     await deleteAll(rig, round);
     await settled(rig.fleet);
     rig.say(`port_add_sim: ${addsMs.length} of ${ports.length}`);
@@ -72,11 +81,12 @@ export interface LocalPorts {
   readonly deletesMs: readonly number[];
 }
 
-/** Ports of the real chassis whose devices are there already. */
+/** Ports of the real chassis whose devices are there already. `what` is how the figures are called. */
 export async function addLocal(
   rig: Rig,
   monitor: FlowMonitor,
   ports: readonly WorkloadPort[],
+  what = "port_add_local",
 ): Promise<LocalPorts> {
   const addsMs: number[] = [];
   const flowsMs: number[] = [];
@@ -101,7 +111,7 @@ export async function addLocal(
       const last = await monitor.settle(FLOWS_QUIET_MS);
       if (last !== null) deletesMs.push(last - from);
     }
-    rig.say(`port_add_local: ${addsMs.length} of ${ports.length}`);
+    rig.say(`${what}: ${addsMs.length} of ${ports.length}`);
   }
   return { addsMs, flowsMs, deletesMs };
 }
@@ -162,7 +172,8 @@ export async function addRemote(
 }
 
 /** `count` ports from a list of operations, from its beginning again when it is shorter: rounds delete what they added. */
-export function repeated(list: readonly WorkloadPort[], count: number): WorkloadPort[] {
+export function repeated<T>(list: readonly T[], count: number): T[] {
+  if (list.length === 0) return [];
   return Array.from({ length: Math.ceil(count / list.length) }, () => list)
     .flat()
     .slice(0, count);
@@ -208,12 +219,12 @@ async function deleteAll(rig: Rig, ports: readonly WorkloadPort[]): Promise<void
   }
 }
 
-/** Waits until nothing has been delivered for a while. */
-async function settled(fleet: Fleet): Promise<void> {
+/** Waits until nothing has been delivered for `quietMs`. */
+export async function settled(fleet: Fleet, quietMs = 100): Promise<FleetStats> {
   for (let last = -1; ; ) {
-    const { frames } = await fleet.stats();
-    if (frames === last) return;
-    last = frames;
-    await pause(100);
+    const stats = await fleet.stats();
+    if (stats.frames === last) return stats;
+    last = stats.frames;
+    await pause(quietMs);
   }
 }

@@ -1,23 +1,37 @@
-// `make bench-ovn`: OVN on the objects that Weft loaded (networks and ports alone), beside Weft's own figures of that size, and OVN
-// with the full workload for the record. Starts bench/ovn/bench.py, and bench/run.ts when there is no result of Weft yet.
+// `make bench-ovn`: OVN on the objects that Weft loaded (networks, ports, routers, routes), beside Weft's own figures of that size, and
+// OVN with the full workload for the record: the host's OVN, or with --suite that of another Debian. Starts bench/ovn/bench.py, and
+// bench/run.ts when there is no result of Weft yet.
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "commander";
+import { loadChanges } from "./changes.ts";
 import { diskFlushP50Ms, loadAverage, machineNow } from "./machine.ts";
 import type { Figures } from "./report.ts";
-import { type Compared, compare, comparisonTable, type OvnResult } from "./side-by-side.ts";
-import { type Size, sizes } from "./workload.ts";
-import { workloadFile } from "./workload-file.ts";
+import {
+  type Compared,
+  compare,
+  comparisonTable,
+  type OvnResult,
+  samplesOf,
+} from "./side-by-side.ts";
+import { type Size, sizes, type Workload } from "./workload.ts";
+import { readWorkload, workloadFile } from "./workload-file.ts";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const QUICK_SAMPLES = 20;
 /** Samples an operation by size: enough for a p99 at L, short at S. */
-const SAMPLES: Readonly<Record<Size, number>> = { S: 50, M: 100, L: 200, XL: 50 };
+const SAMPLES: Readonly<Record<Size, number>> = { S: 50, M: 100, L: 200, XL: 50, SR: 50, LR: 200 };
+/** The operations begin no other round after this. */
+const OPERATIONS_SECONDS = 600;
+/** What of a workload Weft loads; see workloads/subset.py. */
+const KEPT = "routing";
+/** Roots of other Debian releases: large, made once. */
+const ROOTS = process.env["WEFT_BENCH_ROOTS"] ?? "/var/cache/weft-bench";
 /** Enough to see where the full workload lies; it is not compared. */
 const FULL_SAMPLES = 5;
 
@@ -26,7 +40,9 @@ interface Options {
   readonly out?: string;
   readonly weft?: string;
   readonly quick?: true;
+  readonly seconds: string;
   readonly full: boolean;
+  readonly suite?: "bookworm" | "trixie";
 }
 
 const options = new Command()
@@ -35,7 +51,18 @@ const options = new Command()
   .option("--out <file>", "write the figures as JSON")
   .option("--weft <file>", "figures of Weft, as make bench wrote them (default: the last run's)")
   .option("--quick", `${QUICK_SAMPLES} samples an operation`)
+  .option(
+    "--seconds <n>",
+    "begin no other round of operations after this",
+    String(OPERATIONS_SECONDS),
+  )
   .option("--no-full", "leave out OVN with the full workload")
+  .addOption(
+    new Option(
+      "--suite <name>",
+      `OVN of this Debian release, bootstrapped once into ${ROOTS} (WEFT_BENCH_ROOTS); default: the host's`,
+    ).choices(["bookworm", "trixie"]),
+  )
   .parse()
   .opts<Options>();
 
@@ -61,47 +88,75 @@ async function runChild(command: string, args: readonly string[]): Promise<void>
     throw new Error(`${command} ${args.slice(0, 3).join(" ")} ... ended with ${code}`);
 }
 
+/** With a root of another release only the host's OVS tools are used. */
 function missingPrograms(): readonly string[] {
   const needed = {
     "/usr/sbin/ovs-vswitchd": "openvswitch-switch",
-    "/usr/bin/ovn-northd": "ovn-central",
-    "/usr/bin/ovn-controller": "ovn-host",
+    ...(options.suite === undefined && {
+      "/usr/bin/ovn-northd": "ovn-central",
+      "/usr/bin/ovn-controller": "ovn-host",
+    }),
   };
   return Object.entries(needed).flatMap(([file, name]) => (existsSync(file) ? [] : [name]));
 }
 
-async function weftFigures(): Promise<Figures | null> {
+/** Figures of a run that loaded what OVN is given now. */
+async function weftFigures(workload: Workload): Promise<Figures | null> {
   const file = options.weft ?? join(HERE, "results", `${options.size}.json`);
   if (!existsSync(file) && options.weft === undefined) {
     console.log(`no figures of Weft at ${options.size} yet: measuring them first`);
     const quick = options.quick === true ? ["--quick"] : [];
     await runChild(process.execPath, [join(HERE, "run.ts"), "--size", options.size, ...quick]);
   }
-  return JSON.parse(await readFile(file, "utf8")) as Figures;
+  const result = JSON.parse(await readFile(file, "utf8")) as Figures & {
+    readonly notes?: Readonly<Record<string, string>>;
+  };
+  const objects = String(loadChanges(workload).length);
+  if (result.notes?.["objects"] !== objects)
+    throw new Error(`${file} is not of these ${objects} objects: run make bench again`);
+  return result;
 }
 
 async function ovnFigures(dir: string, workload: string): Promise<Record<string, OvnResult>> {
   const { size } = options;
   const out = join(dir, "results.json");
+  const [program, ...first] = await benchCommand(dir);
   const samples = options.quick === true ? QUICK_SAMPLES : SAMPLES[size];
   const common = ["--size", size, "--workload", workload, "--out", out, "--base", join(dir, "run")];
-  const python = [join(HERE, "ovn", "bench.py"), ...common];
+  const args = [...first, ...common];
   const runs = options.quick === true || size === "S" ? "1" : "3";
-  console.log(`OVN, networks and ports of ${size}, ${samples} samples an operation`);
-  await runChild("python3", [
-    ...python,
-    ...["--keep", "", "--variant", "same", "--compile-runs", runs, "--chassis-runs", runs],
+  console.log(
+    `OVN, networks, ports, routers and routes of ${size}: ${samples} samples an operation, or as many ` +
+      `as ${options.seconds} s allow`,
+  );
+  await runChild(program, [
+    ...args,
+    ...["--keep", KEPT, "--variant", "same", "--compile-runs", runs, "--chassis-runs", runs],
     ...["--warm-runs", "0", "--samples", String(samples), "--only", "rounds", "--no-facts"],
+    ...["--seconds", options.seconds],
   ]);
   if (options.full) {
-    console.log(`OVN, all of ${size} (routers, rules, load balancers, floating IPs)`);
-    await runChild("python3", [
-      ...python,
+    console.log(`OVN, all of ${size} (also gateways, rules, load balancers, floating IPs, DHCP)`);
+    await runChild(program, [
+      ...args,
       ...["--variant", "full", "--compile-runs", "1", "--chassis-runs", "1", "--warm-runs", "0"],
       ...["--samples", String(FULL_SAMPLES), "--only", "rounds", "--no-facts"],
     ]);
   }
   return JSON.parse(await readFile(out, "utf8")) as Record<string, OvnResult>;
+}
+
+/** bench.py on the host, or with another release's root, whose mounts end with it. */
+async function benchCommand(dir: string): Promise<readonly [program: string, ...args: string[]]> {
+  const bench = join(HERE, "ovn", "bench.py");
+  if (options.suite === undefined) return ["python3", bench];
+  if (process.getuid?.() !== 0)
+    throw new Error("--suite needs root for mounts and chroot: sudo make bench-ovn");
+  await mkdir(ROOTS, { recursive: true });
+  const root = join(ROOTS, options.suite);
+  const script = join(HERE, "ovn", "root.sh");
+  await runChild(script, ["make", options.suite, root]);
+  return [script, "run", root, dir, "python3", bench, "--root", root];
 }
 
 /** `weft.<figure>`, `ovn.<figure>` and `ovn_full.<figure>` side by side in one flat object. */
@@ -120,7 +175,7 @@ async function main(): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), "weft-bench-ovn-"));
   try {
     const workload = await workloadFile(options.size);
-    const weft = await weftFigures().catch((error: unknown) => {
+    const weft = await weftFigures(await readWorkload(options.size)).catch((error: unknown) => {
       if (process.exitCode !== undefined) throw error;
       console.error(
         `no figures of Weft: ${error instanceof Error ? error.message : String(error)}`,
@@ -140,7 +195,8 @@ async function main(): Promise<void> {
     console.log(
       "OVN / Weft above 1: Weft needs less. The full workload is beside it, not compared.\n",
     );
-    console.log(comparisonTable(compared));
+    const judged = options.size === "LR" && meta["ovn"]?.includes(" 25.03") === true;
+    console.log(comparisonTable(compared, judged));
     const file = {
       size: options.size,
       ovn_version: meta["ovn"] ?? null,
@@ -148,14 +204,18 @@ async function main(): Promise<void> {
       ...machine,
       load_average_end: loadAverage(),
       disk_flush_p50_ms,
+      ovn_samples: samplesOf(same),
       ...flat(compared),
     };
     const text = `${JSON.stringify(file, null, 2)}\n`;
     await mkdir(join(HERE, "results"), { recursive: true });
-    await writeFile(join(HERE, "results", `${options.size}-ovn.json`), text);
+    const of = options.suite === undefined ? "ovn" : `ovn-${options.suite}`;
+    await writeFile(join(HERE, "results", `${options.size}-${of}.json`), text);
     if (options.out !== undefined) await writeFile(options.out, text);
   } finally {
     await rm(dir, { recursive: true, force: true });
+    // Where root.sh showed that folder inside the root; the mount is gone, an empty folder is left.
+    if (options.suite !== undefined) await rmdir(join(ROOTS, options.suite, dir)).catch(() => {});
   }
 }
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { fields } from "./fields.ts";
 import { figureTable, Findings, renderTable } from "./report.ts";
-import { compare, comparisonTable } from "./side-by-side.ts";
+import { compare, comparisonTable, samplesOf } from "./side-by-side.ts";
+import type { Size } from "./workload.ts";
 
 describe("Findings", () => {
   test("every field is there; what nobody measured is null and says why", () => {
@@ -28,18 +29,29 @@ describe("Findings", () => {
   });
 });
 
-test("the table tells a kept limit from a broken one, at its edge too", () => {
+test("the table tells a kept limit from a broken one, at its edge too, and LR has its own", () => {
   const findings = new Findings();
   findings.set("cold_compile_s", 1);
   findings.set("agent_rss_mib", 119.9);
   findings.set("install_ratio", 1.5);
-  const lines = figureTable(findings).split("\n");
-  const verdict = (name: string): string =>
-    lines.find((line) => line.startsWith(`${name} `))?.match(/ok|OVER/)?.[0] ?? "";
-  expect(verdict("cold_compile_s")).toBe("OVER");
-  expect(verdict("agent_rss_mib")).toBe("ok");
-  expect(verdict("install_ratio")).toBe("ok");
-  expect(verdict("port_plug_p50_ms")).toBe("");
+  findings.set("port_add_remote_p50_ms", 10);
+  findings.set("router_interface_chassis_wrong", 1);
+  const verdict = (name: string, size: Size): string =>
+    figureTable(findings, size)
+      .split("\n")
+      .find((line) => line.startsWith(`${name} `))
+      ?.match(/ok|OVER/)?.[0] ?? "";
+  const cases: readonly [name: string, atL: string, atLr: string][] = [
+    ["cold_compile_s", "OVER", "ok"],
+    ["agent_rss_mib", "ok", "ok"],
+    ["install_ratio", "ok", "ok"],
+    ["port_add_remote_p50_ms", "OVER", "OVER"],
+    ["router_interface_chassis_wrong", "OVER", "OVER"],
+    ["port_plug_p50_ms", "", ""],
+  ];
+  for (const [name, atL, atLr] of cases) {
+    expect([verdict(name, "L"), verdict(name, "LR")], name).toEqual([atL, atLr]);
+  }
 });
 
 test("numbers are right-aligned under their column", () => {
@@ -57,11 +69,15 @@ test("numbers are right-aligned under their column", () => {
 describe("compare", () => {
   const ovn = {
     cold_compile: { summary: { wall_s: { p50: 2 }, northd_rss_mib: { p50: 10 } } },
-    ops: { port_add_local: { stats: { nb_up: { p50: 0.08, p99: 0.1 } } } },
+    ops: {
+      port_add_local: { stats: { nb_up: { p50: 0.08, p99: 0.1 } } },
+      router_interface_add: { stats: { last_flow: { p50: 0.9 }, hv_cfg: { p50: 7 } } },
+    },
   };
   const findings = new Findings();
   findings.set("cold_compile_s", 0.5);
   findings.set("port_add_local_p50_ms", 4);
+  findings.set("router_interface_add_p50_ms", 30);
 
   test("seconds of OVN become our units, and the ratio says how many times less we need", () => {
     const compared = compare(findings.figures, ovn, null);
@@ -70,11 +86,29 @@ describe("compare", () => {
     expect(of("port_add_local_p50_ms")).toMatchObject({ weft: 4, ovn: 80, ratio: 20 });
   });
 
+  test("a ratio that is to be reached says whether it is", () => {
+    const compared = compare(findings.figures, ovn, null);
+    const line = (name: string): string =>
+      comparisonTable(compared, true)
+        .split("\n")
+        .find((one) => one.startsWith(`${name} `)) ?? "";
+    expect(line("cold_compile_s")).toMatch(/>= 8 +BELOW/);
+    expect(line("router_interface_add_p50_ms")).toMatch(/30 .*>= 20 +ok/);
+    expect(line("port_add_local_p50_ms")).not.toMatch(/ok|BELOW/);
+    expect(comparisonTable(compared, false)).not.toMatch(/ok|BELOW/);
+  });
+
+  test("the samples of each operation of OVN, none without a result", () => {
+    const counted = { ops: { route_add: { n: 40 }, port_add_local: { n: 200, stats: {} } } };
+    expect(samplesOf(counted)).toEqual({ port_add_local: 200, route_add: 40 });
+    expect(samplesOf(null)).toEqual({});
+  });
+
   test("a missing part leaves no figure and no ratio", () => {
     const compared = compare(null, ovn, ovn);
     const of = (name: string) => compared.find((one) => one.name === name);
     expect(of("central_rss_mib")).toMatchObject({ weft: null, ovn: null, ratio: null });
     expect(of("cold_compile_s")).toMatchObject({ weft: null, ovn: 2, ovnFull: 2, ratio: null });
-    expect(comparisonTable(compared)).toContain("cold_compile_s");
+    expect(comparisonTable(compared, true)).toContain("cold_compile_s");
   });
 });

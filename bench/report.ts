@@ -1,8 +1,9 @@
 // What a run found, as a table for people and one flat object for the file. A figure that was not measured is null and `notes`
 // says why; nothing is invented. Pure. Called by run.ts and ovn.ts.
 
-import { type Field, type FieldName, fields } from "./fields.ts";
+import { type Field, type FieldName, fields, type Limit, limitAt } from "./fields.ts";
 import type { Summary } from "./stats.ts";
+import type { Size } from "./workload.ts";
 
 export type Figures = Readonly<Record<FieldName, number | null>>;
 
@@ -53,27 +54,29 @@ function fieldNamed(name: string): FieldName | undefined {
   return fields.find((field) => field.name === name)?.name;
 }
 
-/** One line a figure: value, limit, and whether it is kept. Limits are for L on a quiet machine; elsewhere they are only shown. */
-export function figureTable(found: {
-  readonly figures: Figures;
-  readonly notes: Readonly<Record<string, string>>;
-}): string {
+/** One line a figure: value, limit, and whether it is kept. Limits are for L and LR on a quiet machine; elsewhere L's are only shown. */
+export function figureTable(
+  found: { readonly figures: Figures; readonly notes: Readonly<Record<string, string>> },
+  size: Size,
+): string {
   const rows = fields.map((field: Field & { readonly name: FieldName }) => {
     const value = found.figures[field.name];
-    const verdict = value === null ? "" : isKept(field, value);
+    const limit = limitAt(field, size);
+    const verdict = value === null ? "" : isKept(limit, value);
     const note = found.notes[field.name] ?? "";
-    return [field.name, show(value), field.unit, limitOf(field), verdict, note];
+    return [field.name, show(value), field.unit, limitText(limit), verdict, note];
   });
-  return renderTable(["figure", "value", "", "limit at L", "", "note"], rows);
+  const limits = size === "LR" ? "limit at LR" : "limit at L";
+  return renderTable(["figure", "value", "", limits, "", "note"], rows);
 }
 
-function isKept(field: Field, value: number): string {
-  if (field.below !== undefined) return value < field.below ? "ok" : "OVER";
-  if (field.atMost !== undefined) return value <= field.atMost ? "ok" : "OVER";
+function isKept({ below, atMost }: Limit, value: number): string {
+  if (below !== undefined) return value < below ? "ok" : "OVER";
+  if (atMost !== undefined) return value <= atMost ? "ok" : "OVER";
   return "";
 }
 
-function limitOf({ below, atMost }: Field): string {
+function limitText({ below, atMost }: Limit): string {
   if (below !== undefined) return `< ${below}`;
   return atMost === undefined ? "" : `<= ${atMost}`;
 }

@@ -23,6 +23,7 @@ interface Options {
   readonly out?: string;
   readonly quick?: true;
   readonly samples?: string;
+  readonly installRatio: boolean;
   readonly keepLogs?: string;
 }
 
@@ -32,6 +33,7 @@ const options = new Command()
   .option("--out <file>", "write the figures as JSON")
   .option("--quick", "20 samples an operation instead of 200")
   .option("--samples <n>", "samples an operation")
+  .option("--no-install-ratio", "leave out install_ratio, which has no part in the workload")
   .option("--keep-logs <dir>", "copy logs of central, agent and switch there")
   .parse()
   .opts<Options>();
@@ -87,7 +89,8 @@ async function main(): Promise<number> {
   await addNamespace(netns);
   const result = join(LAB_DIR, "result.json");
   const samples = options.samples ?? (options.quick === true ? "20" : "200");
-  const code = await measure(netns, [workload, LAB_DIR, samples, result]);
+  const install = options.installRatio ? "install" : "no-install";
+  const code = await measure(netns, [workload, LAB_DIR, samples, result, install]);
   if (options.keepLogs !== undefined) await keepLogs(options.keepLogs);
   if (code !== 0 && interrupted) return 130;
   if (code !== 0) {

@@ -1,17 +1,8 @@
-// A workload of bench/workloads as northbound change sets: networks, their subnets, ports, and the ports that the operations add.
-// What Weft does not know yet (routers, rules ...) is not translated but counted by skippedOf. Pure. Called by run.ts and ovn.ts.
+// A workload of bench/workloads as it is read, and what is asked of it: what Weft leaves out, who hosts what, and which ports an
+// operation adds. changes.ts makes northbound changes of it. Pure. Called by run.ts, measure.ts, ovn.ts and the operations.
 
-import {
-  type Change,
-  ChangeAction,
-  type ChangeResult,
-  Kind,
-  type Meta,
-  type Object as NorthboundObject,
-} from "@weft/shared/gen/weft/v1/northbound.ts";
-import { EncapType } from "@weft/shared/gen/weft/v1/types.ts";
-
-export const sizes = ["S", "M", "L", "XL"] as const;
+/** S to XL as they always were; SR and LR are S and L with IPv6 on half of the networks and five routes a router. */
+export const sizes = ["S", "M", "L", "XL", "SR", "LR"] as const;
 export type Size = (typeof sizes)[number];
 
 /** The fields of a workload that are read here; bench/workloads/README.md describes all. */
@@ -21,14 +12,19 @@ export interface Workload {
   readonly chassis: readonly WorkloadChassis[];
   readonly networks: readonly WorkloadNetwork[];
   readonly ports: readonly WorkloadPort[];
+  readonly routers: readonly WorkloadRouter[];
+  /** SR and LR alone. */
+  readonly routes?: readonly WorkloadRoute[];
   readonly external_networks: readonly unknown[];
-  readonly routers: readonly unknown[];
   readonly security_groups: readonly { readonly rules: readonly unknown[] }[];
   readonly load_balancers: readonly unknown[];
   readonly floating_ips: readonly unknown[];
   readonly ops: {
     readonly port_add_local: readonly WorkloadPort[];
     readonly port_add_remote: readonly WorkloadPort[];
+    readonly router_interface_add: readonly InterfaceOperation[];
+    /** SR and LR alone; route_delete deletes the same. */
+    readonly route_add?: readonly WorkloadRoute[];
   };
 }
 
@@ -42,9 +38,13 @@ export interface WorkloadNetwork {
   readonly id: string;
   readonly cidr: string;
   readonly gateway_ip: string;
+  /** Second subnet; absent or null = there is none. */
+  readonly cidr6?: string | null;
+  readonly gateway_ip6?: string | null;
   readonly mtu: number;
   /** The router of the tenant; null = attached to none. */
   readonly router: string | null;
+  readonly dhcp?: unknown;
 }
 
 export interface WorkloadPort {
@@ -52,47 +52,89 @@ export interface WorkloadPort {
   readonly network: string;
   readonly mac: string;
   readonly ip: string;
+  /** Address in the network's second subnet, where there is one. */
+  readonly ip6?: string | null;
   readonly chassis: string;
   readonly port_security: boolean;
 }
 
-/** Everything the workload holds before its operations, as one change set: networks, subnets, ports. */
-export function loadChanges(workload: Workload): Change[] {
-  const projects = projectsOf(workload);
-  return [
-    ...workload.networks.map((network) => upsert(networkObject(network))),
-    ...workload.networks.map((network) => upsert(subnetObject(network))),
-    ...workload.ports.map((port) => upsert(portObject(port, projects))),
-  ];
+export interface WorkloadRouter {
+  readonly id: string;
+  readonly interfaces: readonly WorkloadInterface[];
+  readonly external_gateway?: unknown;
 }
 
-/** One port, in the project of its network. */
-export function portAdd(workload: Workload): (port: WorkloadPort) => Change {
-  const projects = projectsOf(workload);
-  return (port) => upsert(portObject(port, projects));
+/** Has the gateway address of each subnet of its network. */
+export interface WorkloadInterface {
+  readonly network: string;
+  readonly mac: string;
 }
 
-export function portDelete(port: { readonly id: string }): Change {
-  return {
-    change: { $case: "delete", value: { kind: Kind.PORT, id: port.id, project: "" } },
-  };
+export interface WorkloadRoute {
+  readonly id: string;
+  readonly router: string;
+  readonly destination: string;
+  /** Several = ECMP. */
+  readonly next_hops: readonly string[];
+}
+
+/** A network with ports that an operation attaches to a router. */
+export interface InterfaceOperation {
+  readonly router: string;
+  readonly network: WorkloadNetwork;
+  readonly ports: readonly WorkloadPort[];
+  readonly interface: WorkloadInterface;
 }
 
 /** Objects left out, by kind; a kind that the workload has none of is absent. */
 export function skippedOf(workload: Workload): Readonly<Record<string, number>> {
   const counts = {
     "external networks": workload.external_networks.length,
-    routers: workload.routers.length,
+    "external gateways": workload.routers.filter((router) => router.external_gateway).length,
     "security group rules": workload.security_groups.flatMap(({ rules }) => rules).length,
     "load balancers": workload.load_balancers.length,
     "floating IPs": workload.floating_ips.length,
+    "DHCP options": workload.networks.filter(({ dhcp }) => dhcp).length,
   };
   return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
 }
 
+/** Router -> chassis that have a port in one of its networks. */
+export function hostsOfRouters(workload: Workload): ReadonlyMap<string, ReadonlySet<string>> {
+  const hosts = new Map(workload.routers.map(({ id }) => [id, new Set<string>()]));
+  const routerOf = new Map(workload.networks.map(({ id, router }) => [id, router]));
+  for (const { network, chassis } of workload.ports) {
+    const router = routerOf.get(network);
+    if (router) hosts.get(router)?.add(chassis);
+  }
+  return hosts;
+}
+
+export interface LocalPortAdds {
+  /** In networks whose router the real chassis holds already, or that have none. */
+  readonly staying: readonly WorkloadPort[];
+  /** Each brings the real chassis a router that it does not hold: one port a router. */
+  readonly joining: readonly WorkloadPort[];
+}
+
+/** The ports of port_add_local by what they cost; a second port of a router that an earlier one brings is in neither. */
+export function localPortAdds(workload: Workload): LocalPortAdds {
+  const real = realChassis(workload).name;
+  const hosts = hostsOfRouters(workload);
+  const routerOf = new Map(workload.networks.map(({ id, router }) => [id, router]));
+  const staying: WorkloadPort[] = [];
+  const joining = new Map<string, WorkloadPort>();
+  for (const port of workload.ops.port_add_local) {
+    const router = routerOf.get(port.network);
+    if (!router || hosts.get(router)?.has(real) === true) staying.push(port);
+    else if (!joining.has(router)) joining.set(router, port);
+  }
+  return { staying, joining: [...joining.values()] };
+}
+
 /**
- * `count` new ports on simulated chassis in networks that the real chassis hosts no port of, dealt evenly over networks and
- * chassis. Their addresses and MACs are used by nothing else in the workload.
+ * `count` new ports on simulated chassis, dealt evenly over networks and chassis: in networks that the real chassis has no port of,
+ * and, where there are such, whose router it does not hold. Their addresses and MACs are used by nothing else in the workload.
  */
 export function simulatedPorts(
   workload: Workload,
@@ -101,10 +143,7 @@ export function simulatedPorts(
 ): WorkloadPort[] {
   const real = realChassis(workload).name;
   const others = workload.chassis.filter(({ name }) => name !== real);
-  const hosted = new Set(
-    workload.ports.filter(({ chassis }) => chassis === real).map(({ network }) => network),
-  );
-  const networks = workload.networks.filter(({ id }) => !hosted.has(id));
+  const networks = networksElsewhere(workload, real);
   if (networks.length === 0)
     throw new RangeError(`${workload.name}: every network has a port on ${real}`);
   if (count > networks.length * FREE_HOSTS) {
@@ -123,6 +162,7 @@ export function simulatedPorts(
       network: network.id,
       mac: `06:73:00:00:${hex(at >> 8)}:${hex(at & 255)}`,
       ip: network.cidr.replace(/\.0\/24$/, `.${host}`),
+      ip6: network.cidr6?.replace(/\/64$/, hex(host)) ?? null,
       chassis: chassis.name,
       port_security: true,
     };
@@ -141,90 +181,16 @@ const FREE_HOSTS = 50;
 /** Neighbouring samples go to chassis far apart. */
 const CHASSIS_STRIDE = 37;
 
+function networksElsewhere(workload: Workload, real: string): readonly WorkloadNetwork[] {
+  const here = new Set(
+    workload.ports.filter(({ chassis }) => chassis === real).map(({ network }) => network),
+  );
+  const without = workload.networks.filter(({ id }) => !here.has(id));
+  const hosts = hostsOfRouters(workload);
+  const unrouted = without.filter(({ router }) => !router || !hosts.get(router)?.has(real));
+  return unrouted.length > 0 ? unrouted : without;
+}
+
 function hex(byte: number): string {
   return byte.toString(16).padStart(2, "0");
-}
-
-/** Network -> project: a router stands for its tenant. */
-function projectsOf(workload: Workload): ReadonlyMap<string, string> {
-  return new Map(workload.networks.map(({ id, router }) => [id, router ?? "default"]));
-}
-
-function meta(id: string, project: string): Meta {
-  return {
-    ...{ id, project, name: "", labels: {}, revision: 0n },
-    ...{ createdAt: undefined, updatedAt: undefined },
-  };
-}
-
-function upsert(object: NorthboundObject): Change {
-  return { change: { $case: "upsert", value: object } };
-}
-
-function networkObject(network: WorkloadNetwork): NorthboundObject {
-  return {
-    object: {
-      $case: "network",
-      value: {
-        meta: meta(network.id, network.router ?? "default"),
-        spec: {
-          type: { $case: "overlay", value: { encap: EncapType.GENEVE } },
-          mtuBytes: network.mtu,
-        },
-        status: undefined,
-      },
-    },
-  };
-}
-
-function subnetObject(network: WorkloadNetwork): NorthboundObject {
-  return {
-    object: {
-      $case: "subnet",
-      value: {
-        meta: meta(`sub-${network.id}`, network.router ?? "default"),
-        spec: {
-          network: network.id,
-          cidr: network.cidr,
-          gatewayIp: network.gateway_ip,
-          noGateway: false,
-          allocationRanges: [],
-          reserved: [],
-          ipv6Allocation: 0,
-        },
-        status: undefined,
-      },
-    },
-  };
-}
-
-function portObject(port: WorkloadPort, projects: ReadonlyMap<string, string>): NorthboundObject {
-  const project = projects.get(port.network);
-  if (project === undefined) throw new RangeError(`${port.id}: no network ${port.network}`);
-  return {
-    object: {
-      $case: "port",
-      value: {
-        meta: meta(port.id, project),
-        spec: {
-          network: port.network,
-          mac: port.mac,
-          fixedIps: [{ subnet: `sub-${port.network}`, ip: port.ip }],
-          noFixedIps: false,
-          allowedAddressPairs: [],
-          adminDown: false,
-          portSecurityDisabled: !port.port_security,
-          requestedChassis: port.chassis,
-          deviceOwner: "",
-          deviceId: "",
-        },
-        status: undefined,
-      },
-    },
-  };
-}
-
-/** What an Apply did, by action; to say that a load created everything it sent. */
-export function countCreated(results: readonly ChangeResult[]): number {
-  return results.filter(({ action }) => action === ChangeAction.CREATED).length;
 }

@@ -40,6 +40,8 @@ export interface FleetStats {
   deliveries: number;
   bytes: number;
   held: number;
+  /** Frames by chassis; one that was never sent any is absent. */
+  readonly framesOf: Record<string, number>;
 }
 
 type Stream = ClientDuplexStream<AgentMessage, CentralMessage>;
@@ -55,6 +57,7 @@ export class Fleet {
     deliveries: 0,
     bytes: 0,
     held: 0,
+    framesOf: {},
   };
   readonly #options: FleetOptions;
   readonly #members: Member[] = [];
@@ -181,6 +184,8 @@ class Member {
   }
 
   #end(sequence: bigint, inSync: boolean): void {
+    const { framesOf } = this.#stats;
+    framesOf[this.#chassis.name] = (framesOf[this.#chassis.name] ?? 0) + 1;
     this.#stats.frames += 1;
     const value = {
       sequence,

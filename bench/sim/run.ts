@@ -92,6 +92,7 @@ const clock = new SystemClock();
 const bindings = new Bindings({
   rows,
   isFixedIp: (network, ip) => deriver.isFixedIp(network, ip),
+  isRouted: (network, ip) => deriver.isRouted(network, ip),
   clock,
   publish: (changes) => {
     rows.apply(changes);
@@ -176,7 +177,9 @@ for (let at = 0; at < samples; at++) {
   const chassis = workload.chassis[(at * 7) % workload.chassis.length] ?? "";
   const network = workload.networks[(at * 3) % workload.networks.length] ?? "";
   const fixedIps = [{ subnet: `sub-${network}`, ip: `10.200.${at >> 8}.${at & 255}` }];
-  const row = rowOf.port({ id, key: 100_000 + at, network, requestedChassis: chassis, fixedIps });
+  const project = workload.projects.get(network) ?? "default";
+  const port = { id, key: 100_000 + at, project, network, requestedChassis: chassis, fixedIps };
+  const row = rowOf.port(port);
   const edit: RowEdit = { table: "port", id, row };
   const from = performance.now();
   const up = new Promise<void>((resolve) => {

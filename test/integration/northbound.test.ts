@@ -337,6 +337,8 @@ describe("verbs, history, admin", () => {
     expect(history.entries).toMatchObject([{ actor: "local", comment: "first" }]);
     const status = await call(AdminServiceService.getStatus, {});
     expect(status).toMatchObject({ writeState: "READY", counts: { port: 5002n } });
+    // No chassis is registered.
+    expect(status).toMatchObject({ scopes: [], scopeCount: 0n, deliveries: 0n });
     const cookie = (0x5746_2000_0000_0045n & ~(0xffffffn << 20n)) | (1n << 20n);
     const explained = await call(AdminServiceService.explainCookie, { cookie });
     expect(explained).toMatchObject({ stage: "deliver", kind: Kind.PORT });

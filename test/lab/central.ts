@@ -24,6 +24,8 @@ export interface CentralOptions {
   readonly chassis: readonly string[];
   /** Sections of central.yaml beside those of the lab. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** Northbound on a unix socket without TLS, which is reached from outside of the namespace as well: central.northbound. */
+  readonly localNorthbound?: boolean;
 }
 
 export interface CliResult {
@@ -36,12 +38,15 @@ export class Central {
   readonly netns: string;
   readonly dir: string;
   readonly pkiDir: string;
-  readonly northbound = NORTHBOUND;
+  /** host:port, or unix:/path. */
+  readonly northbound: string;
   readonly southbound = SOUTHBOUND;
   readonly #labDir: string;
   #process: Kept | null = null;
 
-  private constructor(netns: string, dir: string, pkiDir: string, labDir: string) {
+  private constructor(netns: string, dir: string, pkiDir: string, options: CentralOptions) {
+    const { labDir, localNorthbound = false } = options;
+    this.northbound = localNorthbound ? `unix:${join(dir, "northbound.sock")}` : NORTHBOUND;
     this.netns = netns;
     this.dir = dir;
     this.pkiDir = pkiDir;
@@ -51,7 +56,7 @@ export class Central {
   static async start(options: CentralOptions): Promise<Central> {
     const { fabric, labDir } = options;
     const netns = `${fabric.prefix}-central`;
-    const central = new Central(netns, join(labDir, "central"), join(labDir, "pki"), labDir);
+    const central = new Central(netns, join(labDir, "central"), join(labDir, "pki"), options);
     await addNamespace(netns);
     await fabric.attach("mgmt", netns, "mgmt0");
     await run("ip", "-n", netns, "address", "add", `${IP}/24`, "dev", "mgmt0");
@@ -127,7 +132,12 @@ export class Central {
     return new Kept({
       command: ["ip", "netns", "exec", this.netns, CLI, ...args],
       labDir: this.#labDir,
-      env: { WEFT_SERVER: NORTHBOUND, WEFT_TLS_DIR: join(this.pkiDir, "operator:admin") },
+      env: {
+        WEFT_SERVER: this.northbound,
+        ...(this.#local
+          ? { WEFT_PLAINTEXT: "true" }
+          : { WEFT_TLS_DIR: join(this.pkiDir, "operator:admin") }),
+      },
     });
   }
 
@@ -148,6 +158,10 @@ export class Central {
     await run("ip", "netns", "del", this.netns);
   }
 
+  get #local(): boolean {
+    return this.northbound.startsWith("unix:");
+  }
+
   async #certify(chassis: readonly string[]): Promise<void> {
     await this.must("pki", "init", "--dir", this.pkiDir);
     await this.must("pki", "issue", "--dir", this.pkiDir, "--ip", IP, "central");
@@ -162,7 +176,7 @@ export class Central {
     const config = {
       ...more,
       dataDir: this.dataDir,
-      northbound: { listen: NORTHBOUND },
+      northbound: { listen: this.northbound, plaintext: this.#local },
       southbound: { listen: SOUTHBOUND },
       tls,
       metrics: { listen: `${IP}:7642` },

@@ -10,6 +10,7 @@ import { stringify } from "yaml";
 import { addNamespace, type Fabric, UNDERLAY_MTU_BYTES } from "./fabric.ts";
 import { type Ovs, startOvs, until } from "./ovs.ts";
 import { Kept, run } from "./processes.ts";
+import { EXTERNAL_BRIDGE, vtepIp, vtepIp6, wireHost } from "./wiring.ts";
 
 const AGENT = fileURLToPath(new URL("../../bin/weft-agent", import.meta.url));
 
@@ -26,6 +27,8 @@ export interface ChassisOptions {
   readonly pkiDir: string;
   /** Family of its tunnel addresses; absent = 4. */
   readonly underlay?: 4 | 6;
+  /** Its agent knows the bridge to the physical network; absent = yes. */
+  readonly physical?: boolean;
 }
 
 export class Chassis {
@@ -51,18 +54,18 @@ export class Chassis {
     await mkdir(dir, { recursive: true });
     const ovs = await startOvs({ dir: join(dir, "ovs"), name: options.name, netns });
     const chassis = new Chassis(options, netns, dir, ovs);
-    await chassis.#wire();
+    await wireHost({ fabric: options.fabric, netns, ovs, number: options.number });
     await chassis.#configure();
     await chassis.startAgent();
     return chassis;
   }
 
   get vtepIp(): string {
-    return `172.31.0.${this.#options.number}`;
+    return vtepIp(this.#options.number);
   }
 
   get vtepIp6(): string {
-    return `fd31::${this.#options.number}`;
+    return vtepIp6(this.#options.number);
   }
 
   get agentRunning(): boolean {
@@ -129,28 +132,6 @@ export class Chassis {
     await run("ip", "netns", "del", this.netns);
   }
 
-  async #wire(): Promise<void> {
-    const { fabric, number } = this.#options;
-    await fabric.attach("mgmt", this.netns, "mgmt0");
-    await run("ip", "-n", this.netns, "address", "add", `192.168.77.${number}/24`, "dev", "mgmt0");
-    await fabric.attach("under", this.netns, "uplink0");
-    await fabric.attach("ext", this.netns, "ext0");
-    const bridge = (name: string, port: string) => [
-      ...["--", "add-br", name, "--", "set", "bridge", name, "datapath_type=netdev"],
-      ...["--", "add-port", name, port],
-    ];
-    const mtu = `mtu_request=${UNDERLAY_MTU_BYTES}`;
-    await this.ovs.vsctl(
-      ...bridge("br-phys", "uplink0").slice(1),
-      ...bridge("br-ex", "ext0"),
-      ...["--", "set", "interface", "br-phys", mtu],
-    );
-    const ip = (...args: string[]) => run("ip", "-n", this.netns, ...args);
-    await ip("address", "add", `${this.vtepIp}/24`, "dev", "br-phys");
-    await ip("address", "add", `${this.vtepIp6}/64`, "dev", "br-phys", "nodad");
-    await ip("link", "set", "br-phys", "up");
-  }
-
   async #configure(): Promise<void> {
     const { pkiDir, central, name } = this.#options;
     const underlayMtuBytes = UNDERLAY_MTU_BYTES;
@@ -172,7 +153,7 @@ export class Chassis {
         ip: this.#options.underlay === 6 ? this.vtepIp6 : this.vtepIp,
         underlayMtuBytes,
       })),
-      providerBridges: { physnet1: "br-ex" },
+      providerBridges: this.#options.physical === false ? {} : { physnet1: EXTERNAL_BRIDGE },
       log: { level: "info" },
     };
     await writeFile(join(this.dir, "agent.yaml"), stringify(config));

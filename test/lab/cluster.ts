@@ -29,7 +29,7 @@ export interface ListedPort {
 
 interface ListedSubnet {
   readonly metadata: { readonly id: string };
-  readonly spec: { readonly cidr: string };
+  readonly spec: { readonly cidr: string; readonly gatewayIp?: string };
 }
 
 export interface ClusterOptions {
@@ -38,8 +38,12 @@ export interface ClusterOptions {
   readonly chassis: readonly string[];
   /** Family of the tunnel addresses; absent = 4. */
   readonly underlay?: 4 | 6;
+  /** Those of the chassis that have no bridge to the physical network. */
+  readonly withoutPhysical?: readonly string[];
   /** Sections of central.yaml beside those of the lab. */
   readonly centralConfig?: Readonly<Record<string, unknown>>;
+  /** See CentralOptions. */
+  readonly localNorthbound?: boolean;
   readonly say?: (text: string) => void;
 }
 
@@ -68,6 +72,7 @@ export class Cluster implements AsyncDisposable {
     const central = await Central.start({
       ...{ fabric, labDir: dir, chassis: options.chassis },
       config: options.centralConfig ?? {},
+      localNorthbound: options.localNorthbound ?? false,
     });
     say(`chassis ${options.chassis.join(", ")}`);
     const chassis = await Promise.all(
@@ -76,6 +81,7 @@ export class Cluster implements AsyncDisposable {
           ...{ name, number: index + 1, fabric, labDir: dir },
           ...{ central: central.southbound, pkiDir: central.pkiDir },
           underlay: options.underlay ?? 4,
+          physical: !(options.withoutPhysical ?? []).includes(name),
         }),
       ),
     );
@@ -116,14 +122,17 @@ export class Cluster implements AsyncDisposable {
   /** Makes a guest for each port (those named, or all without one) with the addresses central gave it, and plugs it. */
   async plugGuests(portIds?: readonly string[]): Promise<void> {
     const subnets = await this.central.json<readonly ListedSubnet[]>("list", "subnets");
-    const prefixOf = new Map(subnets.map((s) => [s.metadata.id, s.spec.cidr.split("/")[1] ?? ""]));
+    const subnetOf = new Map(subnets.map((subnet) => [subnet.metadata.id, subnet.spec]));
     const ports = (await this.ports()).filter(({ metadata: { id } }) =>
       portIds === undefined ? !this.guests.has(id) : portIds.includes(id),
     );
-    await Promise.all(ports.map((port) => this.#plugGuest(port, prefixOf)));
+    await Promise.all(ports.map((port) => this.#plugGuest(port, subnetOf)));
   }
 
-  async #plugGuest(port: ListedPort, prefixOf: ReadonlyMap<string, string>): Promise<void> {
+  async #plugGuest(
+    port: ListedPort,
+    subnetOf: ReadonlyMap<string, ListedSubnet["spec"]>,
+  ): Promise<void> {
     const { id } = port.metadata;
     const chassis = this.one(port.spec.requestedChassis ?? [...this.chassis.keys()][0] ?? "");
     const guest = await Guest.start({
@@ -133,7 +142,10 @@ export class Cluster implements AsyncDisposable {
       hostNetns: chassis.netns,
       mac: port.spec.mac,
       addresses: (port.spec.fixedIps ?? []).map(
-        ({ subnet, ip }) => `${ip}/${prefixOf.get(subnet)}`,
+        ({ subnet, ip }) => `${ip}/${subnetOf.get(subnet)?.cidr.split("/")[1]}`,
+      ),
+      gateways: (port.spec.fixedIps ?? []).flatMap(
+        ({ subnet }) => subnetOf.get(subnet)?.gatewayIp ?? [],
       ),
       mtuBytes: port.status?.mtuBytes ?? 1400,
     });

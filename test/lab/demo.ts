@@ -6,14 +6,21 @@ import { fileURLToPath } from "node:url";
 import { parseAllDocuments } from "yaml";
 import { Cluster, type ListedPort } from "./cluster.ts";
 import type { Answer } from "./guest.ts";
+import { type ListedInterface, type ListedLink, Reachability, ipsOf } from "./reachability.ts";
 
 const PREFIX = "wfdemo";
-const EXAMPLE = fileURLToPath(new URL("../../examples/first-light.yaml", import.meta.url));
+const EXAMPLES = ["first-light", "routing"];
 const CHASSIS = ["chassis-a", "chassis-b", "chassis-c"];
+
+/** Behind the two gateways of examples/routing.yaml: either may answer. */
+const PARTNER = { ip: "198.51.100.7", gateways: ["green-gw-a", "green-gw-b"], project: "green" };
 
 /** An answer takes a millisecond; silence is believed after this. */
 const REACH_TIMEOUT_MS = 3_000;
 const SILENCE_TIMEOUT_MS = 600;
+
+/** More do not fit a terminal's width: then one matrix a project. */
+const MATRIX_GUESTS = 14;
 
 const startedMs = performance.now();
 
@@ -26,86 +33,133 @@ interface Probe {
   readonly from: ListedPort;
   readonly to: ListedPort;
   readonly ip: string;
-  /** Who must answer; null = silence. */
-  readonly expected: string | null;
+  /** Ids of those who may answer; none = silence. */
+  readonly expected: readonly string[];
   readonly answer: Answer;
 }
 
 /** Every guest asks every address of every other guest. An address may exist in its own network too: then that one answers. */
 async function probeAll(cluster: Cluster, ports: readonly ListedPort[]): Promise<readonly Probe[]> {
+  const { central } = cluster;
+  const reachability = new Reachability({
+    ports: await cluster.ports(),
+    interfaces: await central.json<readonly ListedInterface[]>("list", "router-interfaces"),
+    links: await central.json<readonly ListedLink[]>("list", "router-links"),
+  });
   const perGuest = ports.map(async (from) => {
     const probes: Probe[] = [];
+    const ask = async (to: ListedPort, ip: string, expected: readonly string[]) => {
+      const timeoutMs = expected.length === 0 ? SILENCE_TIMEOUT_MS : REACH_TIMEOUT_MS;
+      const answer = await cluster.guest(from.metadata.id).probe(ip, timeoutMs);
+      probes.push({ from, to, ip, expected, answer });
+    };
     for (const to of ports) {
       if (to === from) continue;
-      for (const { ip } of to.spec.fixedIps ?? []) {
-        const local = ports.find(
-          (p) => p.spec.network === from.spec.network && ipsOf(p).includes(ip),
-        );
-        const expected = local === undefined ? null : local.metadata.id;
-        const timeoutMs = expected === null ? SILENCE_TIMEOUT_MS : REACH_TIMEOUT_MS;
-        const answer = await cluster.guest(from.metadata.id).probe(ip, timeoutMs);
-        probes.push({ from, to, ip, expected, answer });
+      for (const ip of ipsOf(to)) {
+        const answering = reachability.answers(from, ip);
+        await ask(to, ip, answering === null ? [] : [answering]);
       }
+      if (to.metadata.id !== PARTNER.gateways[0] || from.metadata.id === PARTNER.gateways[1])
+        continue;
+      const isGreen = from.metadata.project === PARTNER.project;
+      await ask(to, PARTNER.ip, isGreen ? PARTNER.gateways : []);
     }
     return probes;
   });
   return (await Promise.all(perGuest)).flat();
 }
 
-function ipsOf(port: ListedPort): readonly string[] {
-  return (port.spec.fixedIps ?? []).map(({ ip }) => ip);
-}
-
 function ok(probe: Probe): boolean {
-  return probe.answer.name === probe.expected;
+  const { expected, answer } = probe;
+  return answer.name === null ? expected.length === 0 : expected.includes(answer.name);
 }
 
 /** One line a guest, one column a guest: milliseconds where it answered, `.` where silence was right, `=` where the address is
  * also one of the own network, whose owner rightly answered. */
-function printMatrix(ports: readonly ListedPort[], probes: readonly Probe[]): void {
+function printMatrix(title: string, ports: readonly ListedPort[], probes: readonly Probe[]): void {
   const width = Math.max(...ports.map(({ metadata }) => metadata.id.length));
   const columns = ports.map((_, index) => String(index + 1).padStart(5)).join("");
   console.log(
-    `\nWho reached whom (ms, worst of the addresses):\n${" ".repeat(width + 4)}${columns}`,
+    `\nWho reached whom${title} (ms, worst of the addresses):\n${" ".repeat(width + 4)}${columns}`,
   );
   for (const [index, from] of ports.entries()) {
     const cells = ports.map((to) => {
       const own = probes.filter((probe) => probe.from === from && probe.to === to);
       if (own.length === 0) return "-";
       if (!own.every(ok)) return "FAIL";
-      if (own.every(({ expected }) => expected === null)) return ".";
-      if (own.some(({ expected }) => expected !== to.metadata.id)) return "=";
+      if (own.every(({ expected }) => expected.length === 0)) return ".";
+      const answered = own.filter(({ expected }) => expected.length > 0);
+      if (answered.some(({ expected }) => !expected.includes(to.metadata.id))) return "=";
       return Math.max(...own.map(({ answer }) => answer.ms ?? 0)).toFixed(1);
     });
     const label = `${String(index + 1).padStart(2)}  ${from.metadata.id.padEnd(width)}`;
     console.log(`${label}${cells.map((cell) => cell.padStart(5)).join("")}`);
   }
-  console.log(
-    "  number = answered   . = silent, as expected   = = answered by the own network's owner of that address",
-  );
+}
+
+const LEGEND =
+  "  number = answered   . = silent, as expected   = = answered by the owner of that address nearer by";
+
+/** Between projects nobody answers; one line says how many asked. */
+function printAcross(probes: readonly Probe[]): void {
+  const pairs = new Map<string, Probe[]>();
+  for (const probe of probes) {
+    const [from, to] = [probe.from.metadata.project, probe.to.metadata.project];
+    if (from !== to)
+      pairs.set(`${from} -> ${to}`, [...(pairs.get(`${from} -> ${to}`) ?? []), probe]);
+  }
+  for (const [pair, own] of pairs) {
+    const silent = own.filter(({ answer }) => answer.name === null).length;
+    const good = own.filter(ok).length;
+    console.log(
+      `${pair}: ${good} of ${own.length} as expected (${silent} silent, the rest answered by the asker's own project)`,
+    );
+  }
 }
 
 function printFailures(probes: readonly Probe[]): void {
   for (const { from, to, ip, expected, answer } of probes.filter((probe) => !ok(probe))) {
     const seen = answer.name ?? "silence";
+    const wanted = expected.length === 0 ? "silence" : expected.join(" or ");
     console.log(
-      `FAILED ${from.metadata.id} -> ${ip} (${to.metadata.id}): expected ${expected ?? "silence"}, saw ${seen}`,
+      `FAILED ${from.metadata.id} -> ${ip} (${to.metadata.id}): expected ${wanted}, saw ${seen}`,
     );
   }
 }
 
-async function demo(cluster: Cluster): Promise<boolean> {
-  const documents = parseAllDocuments(readFileSync(EXAMPLE, "utf8")).length;
-  say(`weft apply -f examples/first-light.yaml (${documents} objects)`);
-  console.log(await cluster.central.must("apply", "-f", EXAMPLE, "--wait"));
+/** Applies an example, plugs its guests, probes every pair of them. */
+async function act(cluster: Cluster, example: string): Promise<readonly Probe[]> {
+  const file = fileURLToPath(new URL(`../../examples/${example}.yaml`, import.meta.url));
+  const documents = parseAllDocuments(readFileSync(file, "utf8")).length;
+  const before = new Set(cluster.guests.keys());
+  say(`weft apply -f examples/${example}.yaml (${documents} objects)`);
+  const applied = await cluster.central.must("apply", "-f", file, "--wait");
+  console.log(applied.trim().split("\n").at(-1));
   say("guests, plugged by external_ids:iface-id");
   await cluster.plugGuests();
   await cluster.waitUp();
-  const ports = await cluster.ports();
+  for (const id of PARTNER.gateways.filter((name) => cluster.guests.has(name))) {
+    await cluster.guest(id).exec("ip", "address", "replace", `${PARTNER.ip}/32`, "dev", "lo");
+  }
+  const ports = (await cluster.ports()).filter(({ metadata }) => !before.has(metadata.id));
   say(`${ports.length} ports UP; probing every pair, IPv4 and IPv6`);
   const probes = await probeAll(cluster, ports);
-  printMatrix(ports, probes);
+  const isRouted = ports.length > MATRIX_GUESTS;
+  const groups = isRouted ? [...new Set(ports.map(({ metadata }) => metadata.project))] : [""];
+  for (const group of groups) {
+    const own = ports.filter(({ metadata }) => group === "" || metadata.project === group);
+    printMatrix(group === "" ? "" : ` in ${group}`, own, probes);
+  }
+  console.log(LEGEND);
+  if (isRouted) printAcross(probes);
+  return probes;
+}
+
+async function demo(cluster: Cluster): Promise<boolean> {
+  const probes: Probe[] = [];
+  for (const example of EXAMPLES) probes.push(...(await act(cluster, example)));
   console.log(`\n${await cluster.central.must("list", "ports")}`);
+  console.log(await cluster.central.must("describe", "router", "core", "--project", "green"));
   console.log(await cluster.central.must("status"));
   printFailures(probes);
   const good = probes.filter(ok).length;

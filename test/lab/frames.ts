@@ -11,9 +11,12 @@ export const ETH_ARP = 0x0806;
 export const ETH_VLAN = 0x8100;
 export const ETH_IPV6 = 0x86dd;
 
+export const PROTOCOL_ICMP = 1;
+export const PROTOCOL_TCP = 6;
 const PROTOCOL_UDP = 17;
 const PROTOCOL_GRE = 47;
-const PROTOCOL_ICMP6 = 58;
+const PROTOCOL_FRAGMENT = 44;
+export const PROTOCOL_ICMP6 = 58;
 
 export const ND_ROUTER_SOLICITATION = 133;
 export const ND_ROUTER_ADVERTISEMENT = 134;
@@ -84,6 +87,44 @@ export function udp(link: Link, { from, to, fromPort, toPort }: UdpFields): Buff
   const header = Buffer.concat([uint16(fromPort), uint16(toPort), uint16(8), uint16(0)]);
   header.writeUInt16BE(pseudoChecksum(from, to, PROTOCOL_UDP, header), 6);
   return packet(link, from, to, PROTOCOL_UDP, header);
+}
+
+export interface SegmentFields extends UdpFields {
+  readonly payload?: Buffer;
+  readonly header?: HeaderFields;
+}
+
+/** A TCP segment that resets a connection that nobody has: no kernel answers it (RFC 9293 3.5.2). */
+export function reset(link: Link, fields: SegmentFields): Buffer {
+  const { from, to, fromPort, toPort, payload = Buffer.alloc(0), header = {} } = fields;
+  const flags = Buffer.from([0x50, 0x04]);
+  const ports = Buffer.concat([uint16(fromPort), uint16(toPort), uint32(1), uint32(0), flags]);
+  const segment = Buffer.concat([ports, Buffer.alloc(6), payload]);
+  segment.writeUInt16BE(pseudoChecksum(from, to, PROTOCOL_TCP, segment), 16);
+  return packet(link, from, to, PROTOCOL_TCP, segment, header);
+}
+
+/** An echo request of the family of its addresses. */
+export function echoRequest(
+  link: Link,
+  { from, to, payload }: { readonly from: string; readonly to: string; readonly payload: Buffer },
+): Buffer {
+  const body = Buffer.concat([uint32(0x0001_0001), payload]);
+  if (from.includes(":")) return icmp6(link, from, to, 128, [body]);
+  return icmp4(link, from, to, 8, [body]);
+}
+
+/** Any message of ICMP for IPv4: type, and what follows the checksum. */
+export function icmp4(
+  link: Link,
+  from: string,
+  to: string,
+  type: number,
+  body: readonly Buffer[],
+): Buffer {
+  const message = Buffer.concat([Buffer.from([type, 0, 0, 0]), ...body]);
+  message.writeUInt16BE(checksum(message), 2);
+  return packet(link, from, to, PROTOCOL_ICMP, message);
 }
 
 /** A solicitation of `target`; `option` null = without a source link-layer address. */
@@ -168,6 +209,8 @@ export interface SeenIp {
   readonly from: string;
   readonly to: string;
   readonly protocol: number;
+  /** TTL or hop limit. */
+  readonly ttl: number;
   /** Bytes of the whole packet with its header. */
   readonly bytes: number;
   readonly payload: Buffer;
@@ -214,6 +257,7 @@ function readIp(etherType: number, packet_: Buffer): SeenIp | null {
       from: bytesToIp(packet_.subarray(12, 16)),
       to: bytesToIp(packet_.subarray(16, 20)),
       protocol: packet_.readUInt8(9),
+      ttl: packet_.readUInt8(8),
       bytes,
       payload: packet_.subarray((packet_.readUInt8(0) & 15) * 4, bytes),
     };
@@ -224,6 +268,7 @@ function readIp(etherType: number, packet_: Buffer): SeenIp | null {
       from: bytesToIp(packet_.subarray(8, 24)),
       to: bytesToIp(packet_.subarray(24, 40)),
       protocol: packet_.readUInt8(6),
+      ttl: packet_.readUInt8(7),
       bytes,
       payload: packet_.subarray(40, bytes),
     };
@@ -275,19 +320,59 @@ export function readTunnelled(frame: Buffer): Tunnelled | null {
   return { encap, vni: header.readUIntBE(4, 3), frame: header.subarray(8 + options) };
 }
 
-function packet(link: Link, from: string, to: string, protocol: number, payload: Buffer): Buffer {
+/** Part of a packet. */
+export interface Fragment {
+  readonly id: number;
+  /** In units of 8 bytes. */
+  readonly offset: number;
+  readonly more: boolean;
+}
+
+export interface HeaderFields {
+  /** Absent = 255, what neighbour discovery demands (RFC 4861 7.1). */
+  readonly ttl?: number;
+  /** IPv4: may not be fragmented. */
+  readonly df?: boolean;
+  /** IPv4; of IPv6 see fragment6. */
+  readonly fragment?: Fragment;
+}
+
+/** An untagged IPv6 frame as the fragment that has all of its payload (RFC 8200 4.5). */
+export function fragment6(frame: Buffer, { id, offset, more }: Fragment): Buffer {
+  const [link, header, payload] = [
+    frame.subarray(0, 14),
+    frame.subarray(14, 54),
+    frame.subarray(54),
+  ];
+  const first = Buffer.from(header);
+  first.writeUInt16BE(payload.length + 8, 4);
+  first[6] = PROTOCOL_FRAGMENT;
+  const next = Buffer.from([header[6] ?? 0, 0]);
+  const place = uint16((offset << 3) | (more ? 1 : 0));
+  return Buffer.concat([link, first, next, place, uint32(id), payload]);
+}
+
+export function packet(
+  link: Link,
+  from: string,
+  to: string,
+  protocol: number,
+  payload: Buffer,
+  { ttl = 255, df = false, fragment = { id: 0, offset: 0, more: false } }: HeaderFields = {},
+): Buffer {
   const source = ipToBytes(from);
   const target = ipToBytes(to);
-  // Hop limit 255: what neighbour discovery demands (RFC 4861 7.1).
   if (source.length === 16) {
     const header = Buffer.concat([uint32(0x6000_0000), uint16(payload.length)]);
-    const rest = Buffer.from([protocol, 255]);
+    const rest = Buffer.from([protocol, ttl]);
     return ethernet(link, ETH_IPV6, Buffer.concat([header, rest, source, target, payload]));
   }
   const header = Buffer.concat([
     Buffer.from([0x45, 0]),
     uint16(20 + payload.length),
-    Buffer.from([0, 0, 0, 0, 255, protocol, 0, 0]),
+    uint16(fragment.id),
+    uint16((df ? 0x4000 : 0) | (fragment.more ? 0x2000 : 0) | fragment.offset),
+    Buffer.from([ttl, protocol, 0, 0]),
     source,
     target,
   ]);
@@ -299,14 +384,19 @@ function linkOption(kind: number, mac: string | null): readonly Buffer[] {
   return mac === null ? [] : [Buffer.from([kind, 1]), macToBytes(mac)];
 }
 
-function pseudoChecksum(from: string, to: string, protocol: number, payload: Buffer): number {
+export function pseudoChecksum(
+  from: string,
+  to: string,
+  protocol: number,
+  payload: Buffer,
+): number {
   const length = uint32(payload.length);
   const parts = [ipToBytes(from), ipToBytes(to), length, uint32(protocol), payload];
   return checksum(Buffer.concat(parts));
 }
 
 /** RFC 1071. */
-function checksum(bytes: Buffer): number {
+export function checksum(bytes: Buffer): number {
   let sum = 0;
   for (let at = 0; at < bytes.length; at += 2) {
     sum += ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);

@@ -17,6 +17,8 @@ export interface GuestOptions {
   readonly mac: string;
   /** With prefix length. */
   readonly addresses: readonly string[];
+  /** Of the default routes; the first of each family counts. */
+  readonly gateways?: readonly string[];
   readonly mtuBytes: number;
 }
 
@@ -108,7 +110,7 @@ export class Guest {
   }
 
   async #plug(): Promise<void> {
-    const { netns, hostNetns, mac, addresses, mtuBytes } = this.#options;
+    const { netns, hostNetns, mac, addresses, gateways = [], mtuBytes } = this.#options;
     await run("ip", "netns", "add", netns);
     const inside = ["-n", netns];
     await run(
@@ -132,6 +134,11 @@ export class Guest {
     await this.exec("ethtool", "-K", "eth0", "tx", "off");
     for (const address of addresses) {
       await run("ip", ...inside, "address", "add", address, "dev", "eth0", ...nodad(address));
+    }
+    for (const family of ["-4", "-6"]) {
+      const gateway = gateways.find((ip) => ip.includes(":") === (family === "-6"));
+      if (gateway === undefined) continue;
+      await run("ip", ...inside, family, "route", "add", "default", "via", gateway, "dev", "eth0");
     }
     await run(
       "ip",

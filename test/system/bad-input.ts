@@ -213,7 +213,7 @@ export const BAD_COMMANDS: readonly BadCommand[] = [
     new RegExp(`chassis ${A}: .*(in use by|alive|running)`),
   ],
   ["deleting what is not there", ["delete", "port", "nobody"], 5, /there is no port "nobody"/],
-  ["a kind that is not there", ["delete", "router", "r"], 2, /router: unknown kind/],
+  ["a kind that is not there", ["delete", "widget", "w"], 2, /widget: unknown kind/],
   ["reading what is not there", ["get", "port", "nobody"], 5, /port "?nobody"?/],
   ["a past that is not there", ["get", "port", "web-1", "--at-revision", "999999"], 1, /999999/],
   [

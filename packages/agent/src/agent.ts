@@ -39,6 +39,7 @@ import type { CheckpointFile } from "./southbound/checkpoint.ts";
 import { DesiredState, type Frame } from "./southbound/desired-state.ts";
 import { Heartbeats } from "./southbound/heartbeats.ts";
 import { Session } from "./southbound/session.ts";
+import { Tracer } from "./trace/trace.ts";
 
 export const AGENT_VERSION = "0.1.0";
 export const PROTOCOL_VERSION = 1;
@@ -74,6 +75,7 @@ export class Agent implements AsyncDisposable {
   readonly #dataplane: Dataplane;
   readonly #feed: EngineFeed;
   readonly #logger: Logger;
+  readonly #tracer: Tracer;
   #vifs = new Map<string, Vif>();
   /** As OVSDB showed them last; null = not yet. */
   #switchFacts: SwitchFacts | null = null;
@@ -105,6 +107,11 @@ export class Agent implements AsyncDisposable {
     });
     this.#openFlow.lost("not connected yet");
     this.#dataplane = options.openDataplane((event) => this.#onDataplane(event));
+    this.#tracer = new Tracer({
+      dataplane: this.#dataplane,
+      ovs: options.config.ovs,
+      facts: () => this.#switchFacts,
+    });
     this.#feed = new EngineFeed({
       submit: (batch) => this.#dataplane.submit(batch),
       onQueued: (keys) => this.#awaitTicket(keys, NO_TICKET_YET),
@@ -134,7 +141,12 @@ export class Agent implements AsyncDisposable {
           }
           this.#report();
         },
-        query: (query) => answerQuery(query, { ports: this.#ports, dataplane: this.#dataplane }),
+        query: (query) =>
+          answerQuery(query, {
+            ports: this.#ports,
+            dataplane: this.#dataplane,
+            tracer: this.#tracer,
+          }),
         disconnected: () => {
           this.#welcome = null;
         },

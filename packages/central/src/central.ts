@@ -36,8 +36,9 @@ import { createDeriver } from "./derive/deriver.ts";
 import { Distributor } from "./distribute/distributor.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { Metrics } from "./metrics.ts";
-import type { DurableTableName, RowChange } from "./model/rows.ts";
-import { Model, tableNames } from "./model/tables.ts";
+import { addressGroup } from "./model/indexes.ts";
+import type { RowChange } from "./model/rows.ts";
+import { durableTables, Model, tableNames } from "./model/tables.ts";
 import { Publisher } from "./publisher.ts";
 import { registerChassis } from "./registration.ts";
 import { addHealth, addReflection, ListeningServer } from "./servers.ts";
@@ -91,6 +92,7 @@ export class Central implements AsyncDisposable {
     const bindings = new Bindings({
       rows: model,
       isFixedIp: (network, ip) => deriver.isFixedIp(network, ip),
+      isRouted: (network, ip) => deriver.isRouted(network, ip),
       clock,
       publish: (changes) => publishVolatile(changes),
       config: { leaseMs: config.chassis.leaseMs, staleAfterMs: config.chassis.staleAfterMs },
@@ -145,6 +147,7 @@ export class Central implements AsyncDisposable {
       model,
       south,
       statistics: (subnet) => transactor.allocator.statistics(subnet, clock.nowMs()),
+      portWithIp: (network, ip) => transactor.head.first("portIp", addressGroup(network, ip)),
     });
     const transactor = new Transactor({
       store,
@@ -255,8 +258,6 @@ export class Central implements AsyncDisposable {
     await this.#resources.disposeAsync();
   }
 }
-
-const durableTables: readonly DurableTableName[] = ["network", "subnet", "port", "chassis"];
 
 function modelOf(loaded: LoadedStore): Model {
   const model = new Model(loaded.revision);

@@ -7,7 +7,8 @@
 // What fits into one slice is done when the call returns. A revision is distributed as one; volatile changes that come while a large
 // revision is under way go with it, so that they do not wait for its end.
 
-import type { DerivedBatch, DerivedInstruction, DerivedSubscription } from "./derive/deriver.ts";
+import type { DerivedBatch, DerivedInstruction } from "./derive/deriver.ts";
+import type { DerivedSubscription } from "./derive/interest.ts";
 import type { Batch, RowChange, TableName } from "./model/rows.ts";
 import type { Model } from "./model/tables.ts";
 import { BUDGET_MS, nextTurn, runSlice } from "./slices.ts";
@@ -44,11 +45,17 @@ const rank: Readonly<Record<TableName, number>> = {
   network: 1,
   subnet: 2,
   port: 3,
-  binding: 4,
-  claim: 5,
-  liveness: 6,
+  router: 4,
+  "router-interface": 5,
+  "router-link": 6,
+  route: 7,
+  "policy-route": 8,
+  "route-leak": 9,
+  binding: 10,
+  claim: 11,
+  liveness: 12,
 };
-const RANKS = 21;
+const RANKS = 2 * Object.keys(rank).length;
 
 export class Publisher {
   readonly #options: PublisherOptions;

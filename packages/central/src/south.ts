@@ -1,8 +1,10 @@
 // Joins distribution, derivation and bindings to what the northbound side asks of them (api/south.ts), and tells when a freed key is
 // forgotten everywhere. Adapts only. Made by central.ts.
 
-import type { Realization } from "@weft/shared/gen/weft/v1/northbound.ts";
+import type { ChassisFailure, Realization } from "@weft/shared/gen/weft/v1/northbound.ts";
+import { scopeOf } from "@weft/shared/instruction-digest.ts";
 import { VERIFY_SLICE } from "./api/admin.ts";
+import type { ScopeSize } from "./api/audience.ts";
 import type { ChassisProgress, South } from "./api/south.ts";
 import type { Deriver } from "./derive/deriver.ts";
 import type { Distributor } from "./distribute/distributor.ts";
@@ -14,6 +16,7 @@ const QUERY_MS = 10_000;
 export class SouthAdapter implements South {
   readonly #distributor: Distributor;
   readonly #deriver: Deriver;
+  readonly #failures = new Map<string, readonly ChassisFailure[]>();
   readonly epoch: bigint;
 
   constructor(options: { distributor: Distributor; deriver: Deriver; epoch: bigint }) {
@@ -32,6 +35,42 @@ export class SouthAdapter implements South {
 
   networkMtu(network: string): number | undefined {
     return this.#deriver.networkMtu(network);
+  }
+
+  routerChassis(routerKey: number): Iterable<string> {
+    return this.#deriver.interest.audience(`router/${routerKey}`);
+  }
+
+  *scopeSizes(): Generator<ScopeSize, void> {
+    const { interest } = this.#deriver;
+    for (const scope of interest.allScopes()) {
+      const chassis = interest.audience(scope).size;
+      yield { scope, chassis, instructions: interest.instructions(scope).size };
+    }
+  }
+
+  failures(key: string): readonly ChassisFailure[] {
+    const answer: ChassisFailure[] = [];
+    for (const { chassis, failed } of this.#failuresIn(scopeOf(key))) {
+      const matching = failed.filter((failure) => failure.key === key);
+      if (matching.length > 0) answer.push({ chassis, failed: matching });
+    }
+    return answer;
+  }
+
+  /** Kept for one turn of the event loop: a page of objects asks for the same few scopes again and again. */
+  #failuresIn(scope: string): readonly ChassisFailure[] {
+    let known = this.#failures.get(scope);
+    if (known !== undefined) return known;
+    if (this.#failures.size === 0) setImmediate(() => this.#failures.clear());
+    known = [...this.#deriver.interest.audience(scope)].sort().flatMap((chassis) => {
+      const failed = this.#distributor
+        .chassisStatus(chassis)
+        .failed.map(({ key, reason }) => ({ key, reason }));
+      return failed.length === 0 ? [] : [{ chassis, failed }];
+    });
+    this.#failures.set(scope, known);
+    return known;
   }
 
   chassisStatus(chassis: string): ChassisProgress {

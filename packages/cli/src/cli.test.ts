@@ -227,20 +227,56 @@ test("get, describe, delete", async () => {
   });
 });
 
+test("describe router asks for what belongs to it, by its id and in all projects", async () => {
+  const { out, code } = await weft("describe router core --project red");
+  expect(code).toBe(0);
+  expect(out.split("\n").filter((line) => /^[a-z].*\(\d+|^held|^history/.test(line))).toEqual([
+    "interfaces (0)",
+    "routes (0, and 0 connected)",
+    "policy routes (0), the highest priority counts",
+    "links (0)",
+    "leaks (0)",
+    "held by chassis (2)",
+    "history, newest first",
+  ]);
+  expect(state.listed.map(({ kind, project, fields }) => [kind, project, fields])).toEqual([
+    [Kind.ROUTER_INTERFACE, "", { "spec.router": "r-1" }],
+    [Kind.ROUTE, "", { "spec.router": "r-1" }],
+    [Kind.POLICY_ROUTE, "", { "spec.router": "r-1" }],
+    [Kind.ROUTER_LINK, "", { "spec.first.router": "r-1" }],
+    [Kind.ROUTER_LINK, "", { "spec.second.router": "r-1" }],
+    [Kind.ROUTE_LEAK, "", { "spec.from": "r-1" }],
+    [Kind.ROUTE_LEAK, "", { "spec.to": "r-1" }],
+  ]);
+});
+
 test("status", async () => {
   expect((await weft("status")).out).toBe(
     [
       "central    revision 12, lag 1, writes READY",
       "store      s-1, history from revision 1",
       "epoch      3, sequence 40, event loop p99 1.3 ms",
-      "objects    2 networks, 6 ports",
+      "objects    2 networks, 6 ports, 1 chassis",
       "ports      1 DOWN, 5 UP",
+      "scopes     9 told to chassis, 6403 instructions held in all",
       "",
       "NAME       LIVENESS  ENCAPS            REVISION  PENDING  FAILED  FLOWS  DRIFT  NOTE",
       "chassis-a  ALIVE     geneve:192.0.2.1  11        2        0       40     0      waits: another store",
       "",
+      "SCOPE      OBJECT      CHASSIS  INSTRUCTIONS  DELIVERIES",
+      "network/1  network n1  12       100           1200",
+      "network/2  network n2  11       100           1100",
+      "network/3  network n3  10       100           1000",
+      "network/4  network n4  9        100           900",
+      "network/5  network n5  8        100           800",
+      "",
     ].join("\n"),
   );
+  expect((await weft("status --wide")).out).toContain("\nnetwork/7  network n7  6 ");
+  const json: unknown = JSON.parse((await weft("status -o json")).out);
+  const scope = { scope: "network/7", object: "network n7", chassis: 6, instructions: 100 };
+  expect(json).toMatchObject({ scopeCount: 9, deliveries: 6403 });
+  expect(json).toHaveProperty("scopes[6]", { ...scope, deliveries: 600 });
 });
 
 test("watch goes on behind the last event after a lost connection", async () => {
@@ -401,7 +437,7 @@ test("usage", async () => {
     "lst",
     "get",
     "get ports --at-revision x",
-    "list routers",
+    "list gateways",
     "list ports -o xml",
     "apply",
     "history port",
@@ -414,6 +450,10 @@ test("usage", async () => {
   expect((await weft("--help")).code).toBe(0);
   expect((await weft("help port wait")).out).toContain("--state <state>");
   expect((await weft("help nothing")).code).toBe(2);
+  expect((await weft("help constructor")).code).toBe(2);
+  expect((await weft("help kinds")).out).toContain(
+    "policy-route      policy-routes, policy, policies           PolicyRoute\n",
+  );
 });
 
 test("exit codes are as documented", async () => {

@@ -115,16 +115,16 @@ test("an overlay without more is Geneve by central's default", () => {
   });
 });
 
+const kindNames =
+  "Network, Subnet, Port, Chassis, Router, RouterInterface, Route, PolicyRoute, RouterLink, RouteLeak";
+
 const wrong: [string, string[]][] = [
   ["", ["x.yaml: holds no object; write kind, metadata and spec"]],
   ["# only a comment\n---\n", ["x.yaml: holds no object; write kind, metadata and spec"]],
   ["just text", ["x.yaml:1:1: must be a mapping with kind, metadata and spec"]],
-  ["metadata: {name: a}", ["x.yaml:1:1: kind: is missing; one of Network, Subnet, Port, Chassis"]],
+  ["metadata: {name: a}", [`x.yaml:1:1: kind: is missing; one of ${kindNames}`]],
   ["kind: Netwrok", ["x.yaml:1:1: kind: Netwrok is unknown; did you mean Network?"]],
-  [
-    "kind: Router",
-    ["x.yaml:1:1: kind: Router is unknown; known are Network, Subnet, Port, Chassis"],
-  ],
+  ["kind: Firewall", [`x.yaml:1:1: kind: Firewall is unknown; known are ${kindNames}`]],
   [
     "kind: Port\nmetadata: {name: a}\nspec:\n  network: n\n  fixed_ips: []\n  color: red\n",
     [
@@ -212,6 +212,9 @@ test("violations lead back to documents", () => {
     change: 0,
     path: ["metadata", "labels"],
   });
+  expect(
+    locateViolation("changes[0].upsert.policy_route.spec.action.reroute.next_hops[1]"),
+  ).toEqual({ change: 0, path: ["spec", "reroute", "nextHops", 1] });
   expect(locateViolation("changes[1].delete.id")).toEqual({ change: 1, path: [] });
   expect(locateViolation("expected_revision")).toBeUndefined();
 });

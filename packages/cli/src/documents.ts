@@ -314,7 +314,9 @@ export function locateViolation(
   const inObject = verb === "upsert" ? rest.slice(1) : [];
   const path = inObject.map((part) => (typeof part === "number" ? part : camelCase(part)));
   if (path[0] === "meta") path[0] = "metadata";
-  return { change, path: path.filter((part) => part !== "type" || path[0] !== "spec") };
+  // The names of oneofs are not written: spec.type.provider is spec.provider in a document.
+  const isOneof = (part: string | number): boolean => part === "type" || part === "action";
+  return { change, path: path.filter((part) => path[0] !== "spec" || !isOneof(part)) };
 }
 
 function camelCase(snake: string): string {

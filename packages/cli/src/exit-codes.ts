@@ -11,6 +11,8 @@ export const exitCodes = {
   unreachable: 3,
   deadline: 4,
   notFound: 5,
+  undelivered: 6,
+  differs: 7,
   bug: 70,
   interrupted: 130,
 } as const;
@@ -23,6 +25,8 @@ export const exitCodeTexts: readonly (readonly [ExitCode, string])[] = [
   [exitCodes.unreachable, "central cannot be reached or did not answer in time"],
   [exitCodes.deadline, "the wait ended before the state was reached; what was committed stands"],
   [exitCodes.notFound, "the object does not exist"],
+  [exitCodes.undelivered, "trace: the packet arrives nowhere; the last line says why"],
+  [exitCodes.differs, "trace --real: a switch does not do what Weft compiled"],
   [exitCodes.bug, "a bug in weft or in central; please report what is printed"],
   [exitCodes.interrupted, "ended by Ctrl-C; what was sent before may still happen"],
 ];

@@ -1,11 +1,8 @@
 // The kinds as people write them: names on the command line, the fields of their documents, and the
-// conversion between a document and a protobuf object. Pure. To add a kind: one entry in `kinds`.
+// conversion between a document and a protobuf object. Pure. To add a kind: one entry in `kinds`; those
+// of routing are in kinds-routing.ts.
 import { nearestWord } from "@weft/shared/diagnostics.ts";
-import type {
-  Meta,
-  NetworkSpec,
-  Object as WeftObject,
-} from "@weft/shared/gen/weft/v1/northbound.ts";
+import type { NetworkSpec, Object as WeftObject } from "@weft/shared/gen/weft/v1/northbound.ts";
 import {
   Chassis,
   Ipv6Allocation,
@@ -19,20 +16,23 @@ import { EncapType, PortState } from "@weft/shared/gen/weft/v1/types.ts";
 import { bytesToIp } from "@weft/shared/net/ip.ts";
 import { z } from "zod";
 import { CliError, exitCodes } from "./exit-codes.ts";
+import type { KindEntry, ObjectDocument, PlainObject } from "./kind-entry.ts";
+import {
+  fieldsOf,
+  metadataOf,
+  nameOf,
+  numberOf,
+  present,
+  text,
+  u32,
+  withoutAbsent,
+  withStatus,
+  wordOf,
+} from "./kind-entry.ts";
+import { routingKinds } from "./kinds-routing.ts";
 
-/** A value as JSON and YAML have it. */
-export type Plain = string | number | boolean | null | Plain[] | { [key: string]: Plain };
-export type PlainObject = { [key: string]: Plain };
-
-export interface ObjectDocument {
-  kind: string;
-  metadata: PlainObject;
-  spec: PlainObject;
-  status?: PlainObject;
-}
-
-const text = z.string();
-const u32 = z.int().min(0, "must not be negative").max(0xffff_ffff, "is too large");
+export type { KindEntry, ObjectDocument, Plain, PlainObject } from "./kind-entry.ts";
+export { numberOf, wordOf } from "./kind-entry.ts";
 
 const encapNames = {
   geneve: EncapType.GENEVE,
@@ -52,7 +52,13 @@ const allocationSchema = z.enum(Object.keys(allocationNames) as (keyof typeof al
 const networkSpec = z
   .strictObject({
     overlay: z.strictObject({ encap: encapSchema.optional() }).nullish(),
-    provider: z.strictObject({ physicalNetwork: text, vlan: u32.optional() }).optional(),
+    provider: z
+      .strictObject({
+        physicalNetwork: text,
+        vlan: u32.optional(),
+        shared: z.boolean().optional(),
+      })
+      .optional(),
     mtuBytes: u32.optional(),
   })
   .refine((spec) => !(spec.overlay !== undefined && spec.provider !== undefined), {
@@ -94,24 +100,6 @@ const chassisSpec = z.strictObject({
   lost: z.undefined({ error: "is set by weft chassis lost; leave it out" }).optional(),
 });
 
-export interface KindEntry {
-  kind: Kind;
-  /** As in documents. */
-  name: string;
-  /** As on the command line. */
-  singular: string;
-  plural: string;
-  aliases: readonly string[];
-  hasProject: boolean;
-  specSchema: z.ZodObject | z.ZodType;
-  specFields: readonly string[];
-  /** `spec` has passed specSchema. */
-  toObject(meta: Meta, spec: unknown): WeftObject;
-  toDocument(object: WeftObject): Omit<ObjectDocument, "kind"> | undefined;
-}
-
-const fieldsOf = (schema: z.ZodObject): string[] => Object.keys(schema.shape);
-
 export const kinds: readonly KindEntry[] = [
   {
     kind: Kind.NETWORK,
@@ -129,7 +117,7 @@ export const kinds: readonly KindEntry[] = [
       const type: NetworkSpec["type"] =
         provider === undefined
           ? { $case: "overlay", value: { encap } }
-          : { $case: "provider", value: { vlan: 0, ...withoutAbsent(provider) } };
+          : { $case: "provider", value: { vlan: 0, shared: false, ...withoutAbsent(provider) } };
       const spec = { type, mtuBytes: mtuBytes ?? 0 };
       return { object: { $case: "network", value: Network.fromPartial({ meta, spec }) } };
     },
@@ -142,6 +130,7 @@ export const kinds: readonly KindEntry[] = [
               provider: {
                 physicalNetwork: spec.type.value.physicalNetwork,
                 vlan: spec.type.value.vlan,
+                ...present({ shared: spec.type.value.shared }),
               },
             }
           : { overlay: { encap: nameOf(encapNames, spec?.type?.value.encap) ?? "geneve" } };
@@ -292,14 +281,14 @@ export const kinds: readonly KindEntry[] = [
       };
     },
   },
+  ...routingKinds,
 ];
 
 /** The kind of a word on the command line. Throws CliError (usage) with a suggestion. */
 export function kindOfWord(word: string): KindEntry {
   const lower = word.toLowerCase();
-  const found = kinds.find(
-    ({ singular, plural, aliases }) =>
-      singular === lower || plural === lower || aliases.includes(lower),
+  const found = kinds.find(({ name, singular, plural, aliases }) =>
+    [singular, plural, name.toLowerCase(), ...aliases].includes(lower),
   );
   if (found !== undefined) return found;
   const words = kinds.flatMap(({ singular, plural }) => [singular, plural]);
@@ -332,65 +321,14 @@ export function metaText(document: ObjectDocument | undefined, ...keys: readonly
   return "";
 }
 
+/** `router-interface` for the kind that documents call RouterInterface; an unknown one as it is. */
+export function singularOf(name: string): string {
+  return kinds.find((entry) => entry.name === name)?.singular ?? name;
+}
+
 /** `port web-1`, for messages. */
 export function objectTitle(document: ObjectDocument): string {
-  return `${document.kind.toLowerCase()} ${metaText(document, "name", "id")}`;
-}
-
-function metadataOf(meta: Meta | undefined): PlainObject {
-  return present({
-    id: meta?.id,
-    project: meta?.project,
-    name: meta?.name,
-    labels: meta?.labels,
-    revision: meta === undefined ? undefined : numberOf(meta.revision),
-    createdAt: meta?.createdAt?.toISOString(),
-    updatedAt: meta?.updatedAt?.toISOString(),
-  });
-}
-
-function withStatus<S>(
-  status: S | undefined,
-  make: (status: S) => PlainObject,
-): { status?: PlainObject } {
-  return status === undefined ? {} : { status: make(status) };
-}
-
-/** The entries that say something: no undefined, "", 0, false, [] and {}. */
-function present(entries: Record<string, Plain | undefined>): PlainObject {
-  const said: PlainObject = {};
-  for (const [key, value] of Object.entries(entries)) {
-    if (value === undefined || value === "" || value === 0 || value === false) continue;
-    if (typeof value === "object" && value !== null && Object.keys(value).length === 0) continue;
-    said[key] = value;
-  }
-  return said;
-}
-
-type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
-
-/** The same without the keys that hold undefined. */
-function withoutAbsent<T extends object>(value: T): Defined<T> {
-  return Object.fromEntries(
-    Object.entries(value).filter(([, field]) => field !== undefined),
-  ) as Defined<T>;
-}
-
-/** A 64-bit count as a number where that is exact, else as text. */
-export function numberOf(value: bigint): number | string {
-  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString();
-}
-
-function nameOf<N extends Readonly<Record<string, number>>>(
-  names: N,
-  value: number | undefined,
-): string | undefined {
-  return Object.keys(names).find((name) => names[name] === value);
-}
-
-/** Name of an enum value of generated code; "" for UNSPECIFIED. */
-export function wordOf(values: Readonly<Record<string, number>>, value: number): string {
-  return value === 0 ? "" : (nameOf(values, value) ?? `UNKNOWN(${value})`);
+  return `${singularOf(document.kind)} ${metaText(document, "name", "id")}`;
 }
 
 function ipText(bytes: Uint8Array): string {

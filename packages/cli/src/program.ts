@@ -8,9 +8,11 @@ import { registerOperate } from "./commands/operate.ts";
 import { registerPki } from "./commands/pki.ts";
 import { registerRead } from "./commands/read.ts";
 import { registerStatus } from "./commands/status.ts";
+import { registerTrace } from "./commands/trace.ts";
 import { Context } from "./context.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import { exitCodes, exitCodeTexts, explainError } from "./exit-codes.ts";
+import { kinds } from "./kinds.ts";
 import { renderTable } from "./render/table.ts";
 import type { Environment } from "./settings.ts";
 import { defaultServer, outputs } from "./settings.ts";
@@ -58,7 +60,7 @@ export function buildProgram(context: Context): Command {
     .showSuggestionAfterError()
     .addHelpText(
       "after",
-      "\nSettings also come from WEFT_SERVER, WEFT_TLS_DIR, WEFT_PLAINTEXT, WEFT_PROJECT and WEFT_OUTPUT,\nand from ~/.config/weft/config.yaml (server, tlsDir, plaintext, project, output).\nSee also: weft help exit-codes",
+      "\nSettings also come from WEFT_SERVER, WEFT_TLS_DIR, WEFT_PLAINTEXT, WEFT_PROJECT and WEFT_OUTPUT,\nand from ~/.config/weft/config.yaml (server, tlsDir, plaintext, project, output).\nSee also: weft help kinds, weft help exit-codes",
     )
     .exitOverride()
     .configureOutput({
@@ -72,6 +74,7 @@ export function buildProgram(context: Context): Command {
     registerRead,
     registerHistory,
     registerStatus,
+    registerTrace,
     registerOperate,
     registerPki,
     registerCompletion,
@@ -82,13 +85,20 @@ export function buildProgram(context: Context): Command {
   return program;
 }
 
+/** Topics of help that are not commands. */
+const helpTables = new Map([
+  ["exit-codes", exitCodeTable],
+  ["kinds", kindTable],
+]);
+
 function registerHelp(program: Command, context: Context): void {
   program
     .command("help [topic...]")
-    .description("help about a command, or about exit-codes")
+    .description("help about a command, or about kinds or exit-codes")
     .action((topic: string[]) => {
-      if (topic.join(" ") === "exit-codes") {
-        context.terminal.write(exitCodeTable());
+      const table = helpTables.get(topic.join(" "));
+      if (table !== undefined) {
+        context.terminal.write(table());
         return;
       }
       let at = program;
@@ -99,6 +109,19 @@ function registerHelp(program: Command, context: Context): void {
       }
       at.outputHelp();
     });
+}
+
+/** The table of `weft help kinds`. */
+export function kindTable(): string {
+  return renderTable({
+    columns: ["KIND", "ALSO", "IN DOCUMENTS"],
+    rows: kinds.map(({ name, singular, plural, aliases }) => [
+      singular,
+      [...new Set([plural, ...aliases])].filter((word) => word !== singular).join(", "),
+      name,
+    ]),
+    width: null,
+  });
 }
 
 /** The table of `weft help exit-codes`. */

@@ -3,7 +3,13 @@
 //
 //   submit(EngineBatch) -> ticket ... completed{ticket, failures}      one call a frame, one event a call
 import { DataplaneClosedError, DataplaneError } from "./errors.ts";
-import { loadNative, type NativeDataplane, type NativeEvent, type NativeStats } from "./native.ts";
+import {
+  loadNative,
+  type NativeDataplane,
+  type NativeEvent,
+  type NativeStats,
+  type NativeTraceEvent,
+} from "./native.ts";
 
 export { DataplaneClosedError, DataplaneError, NativeUnavailableError } from "./errors.ts";
 
@@ -88,6 +94,74 @@ export interface PortFlow {
   readonly text: string;
 }
 
+/** A packet and how it comes in. */
+export interface TraceRequest {
+  readonly inPort: number;
+  /** Names of fields as ovs-fields(7) has them, and their values; absent ones are zero. */
+  readonly fields: Readonly<Record<string, bigint>>;
+  /** Of the frame; null: both ways are gone where the length decides, the longer first. */
+  readonly lengthBytes: number | null;
+  /** Decides which bucket a group chooses: this one, modulo their number. */
+  readonly hash: number;
+}
+
+/** One lookup. What belongs to the flow is null, 0n or empty when none matched. */
+export interface TraceStep {
+  readonly kind: "step";
+  readonly table: number;
+  readonly tableName: string;
+  /** Resubmits and buckets that it is inside of. */
+  readonly depth: number;
+  readonly priority: number | null;
+  readonly matching: string;
+  readonly actions: string;
+  readonly cookie: bigint;
+  /** Key of the instruction that it stems from; empty for the pipeline itself. */
+  readonly key: string;
+  /** Nothing follows: the packet, or this copy, is dropped. */
+  readonly drops: boolean;
+}
+
+/** What happened, in order. */
+export type TraceEvent =
+  | TraceStep
+  | {
+      readonly kind: "output";
+      readonly port: number;
+      readonly fields: Readonly<Record<string, bigint>>;
+    }
+  /** A copy was not sent back to where it came from. */
+  | { readonly kind: "withheld" }
+  /** To the engine: "neighbour-answer", "claim", or why a router gave it up, such as "time-exceeded". */
+  | { readonly kind: "controller"; readonly service: string }
+  | {
+      readonly kind: "bucket";
+      readonly group: number;
+      /** The place of the chosen one in ids. */
+      readonly bucket: number;
+      /** Of all buckets. */
+      readonly ids: readonly number[];
+      /** Different buckets among them. */
+      readonly members: number;
+    };
+
+export interface Traced {
+  /** The packet as `ofproto/trace` takes it. */
+  readonly packet: string;
+  /** At most 512. */
+  readonly events: readonly TraceEvent[];
+  /** There were more events. */
+  readonly cut: boolean;
+  /** Every lookup; priority null: no flow matched. */
+  readonly lookups: readonly {
+    readonly table: number;
+    readonly priority: number | null;
+    readonly cookie: bigint;
+  }[];
+  /** Why it cannot be trusted; empty when it can. */
+  readonly problem: string;
+}
+
 /** Counters since `open`, and sizes now. */
 export type DataplaneStats = Readonly<NativeStats>;
 
@@ -155,6 +229,16 @@ export class Dataplane implements AsyncDisposable {
     return this.#open().portFlows(portKey);
   }
 
+  /** The way of a packet through what the switch should contain. Rejects when a field is none that packets have. */
+  async trace({ inPort, fields, lengthBytes, hash }: TraceRequest): Promise<Traced> {
+    const named = Object.entries(fields).map(([name, value]) => {
+      return { name, value: `0x${value.toString(16)}` };
+    });
+    const request = { inPort, fields: named, lengthBytes, hash };
+    const traced = await this.#open().trace(request);
+    return { ...traced, events: traced.events.map(traceEventOf) };
+  }
+
   /** As of the engine's last round. */
   stats(): DataplaneStats {
     return this.#open().stats();
@@ -193,4 +277,17 @@ function fromNative(event: NativeEvent): DataplaneEvent {
     return { kind: "claim", portId, ip: Buffer.from(ip), mac: Buffer.from(mac) };
   }
   throw new DataplaneError("bug", `the engine sent an event of the unknown kind ${event.kind}`);
+}
+
+function traceEventOf(event: NativeTraceEvent): TraceEvent {
+  const { kind, step, output, service, bucket } = event;
+  if (step !== null) return { kind: "step", ...step };
+  if (bucket !== null) return { kind: "bucket", ...bucket };
+  if (service !== null) return { kind: "controller", service };
+  if (output !== null) {
+    const fields = output.fields.map(({ name, value }): [string, bigint] => [name, BigInt(value)]);
+    return { kind: "output", port: output.port, fields: Object.fromEntries(fields) };
+  }
+  if (kind === "withheld") return { kind };
+  throw new DataplaneError("bug", `the engine sent a trace event of the unknown kind ${kind}`);
 }

@@ -25,6 +25,7 @@ export interface NativeDataplane {
   submit(batch: Uint8Array): bigint;
   allowPrune(): void;
   portFlows(portKey: number): Promise<NativePortFlow[]>;
+  trace(request: NativeTraceRequest): Promise<NativeTraced>;
   stats(): NativeStats;
   close(): Promise<void>;
 }
@@ -50,6 +51,48 @@ export interface NativePortFlow {
   key: string;
   cookie: bigint;
   text: string;
+}
+
+/** `value`: hexadecimal with 0x. */
+export interface NativeField {
+  name: string;
+  value: string;
+}
+
+export interface NativeTraceRequest {
+  inPort: number;
+  fields: NativeField[];
+  lengthBytes: number | null;
+  hash: number;
+}
+
+export interface NativeTraceStep {
+  table: number;
+  tableName: string;
+  depth: number;
+  priority: number | null;
+  matching: string;
+  actions: string;
+  cookie: bigint;
+  key: string;
+  drops: boolean;
+}
+
+/** `kind` names the one member that is not `null`; "withheld" and "controller" have none and `service`. */
+export interface NativeTraceEvent {
+  kind: string;
+  step: NativeTraceStep | null;
+  output: { port: number; fields: NativeField[] } | null;
+  service: string | null;
+  bucket: { group: number; bucket: number; ids: number[]; members: number } | null;
+}
+
+export interface NativeTraced {
+  packet: string;
+  events: NativeTraceEvent[];
+  cut: boolean;
+  lookups: { table: number; priority: number | null; cookie: bigint }[];
+  problem: string;
 }
 
 export interface NativeStats {

@@ -33,8 +33,9 @@ export function channelOptions(options: {
     "grpc.max_send_message_length": options.maxMessageBytes,
     "grpc.keepalive_time_ms": keepaliveMs,
     "grpc.keepalive_timeout_ms": keepaliveTimeoutMs,
+    // Low: who calls has a backoff of its own (reconnect.ts), and the two would add up.
     "grpc.initial_reconnect_backoff_ms": 200,
-    "grpc.max_reconnect_backoff_ms": 10_000,
+    "grpc.max_reconnect_backoff_ms": 1_000,
     // Central is called directly, whatever proxy the environment names for the web.
     "grpc.enable_http_proxy": 0,
     "grpc.service_config_disable_resolution": 1,

@@ -15,20 +15,24 @@ import type {
   GetStatusResponse,
   PortFlowsRequest,
   PortFlowsResponse,
+  TraceRequest,
+  TraceResponse,
 } from "@weft/shared/gen/weft/v1/orchestration.ts";
-import { Kind } from "@weft/shared/gen/weft/v1/northbound.ts";
 import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
 import { setImmediate } from "node:timers/promises";
 import { resolve } from "../model/references.ts";
 import type { ChassisRow } from "../model/rows.ts";
 import type { Model } from "../model/tables.ts";
 import { tableNames } from "../model/tables.ts";
+import { runInSlices } from "../slices.ts";
 import type { Store } from "../store/store.ts";
 import type { Transactor } from "../store/transactor.ts";
+import { tracePacket } from "../trace/tracer.ts";
+import { audiences } from "./audience.ts";
 import { actorOf, failStream, unaryMethod } from "./calls.ts";
 import type { CallContext, CallTools } from "./calls.ts";
-import type { CookieObject } from "./cookie.ts";
 import { decodeCookie } from "./cookie.ts";
+import { objectBehind } from "./cookie-object.ts";
 import { notFound } from "./northbound.ts";
 import type { Objects } from "./objects.ts";
 import { findPort } from "./orchestration.ts";
@@ -60,6 +64,9 @@ export function adminService(options: AdminOptions): AdminServiceServer {
     ),
     portFlows: unaryMethod(tools, "PortFlows", (request: PortFlowsRequest, context) =>
       admin.portFlows(request, context),
+    ),
+    trace: unaryMethod(tools, "Trace", (request: TraceRequest, context) =>
+      admin.trace(request, context),
     ),
     explainCookie: unaryMethod(tools, "ExplainCookie", async (request: ExplainCookieRequest) =>
       admin.explainCookie(request),
@@ -115,6 +122,9 @@ class Admin {
       const { realizedRevision } = south.chassisStatus(id);
       if (realizedRevision < converged) converged = realizedRevision;
     }
+    const { scopes, scopeCount, deliveries } = await runInSlices(
+      audiences(south.scopeSizes(), model),
+    );
     return {
       storeId: store.storeId,
       revision: model.revision,
@@ -127,6 +137,9 @@ class Admin {
       counts: Object.fromEntries(tableNames.map((table) => [table, BigInt(model.size(table))])),
       eventLoopP99Ms: eventLoopP99Ms(),
       writeState: store.writeState,
+      scopes,
+      scopeCount,
+      deliveries,
     };
   }
 
@@ -186,13 +199,21 @@ class Admin {
     return { chassis, flows: parseFlows(json, chassis).map((flow) => this.#flowLine(flow)) };
   }
 
+  async trace(request: TraceRequest, { signal }: CallContext): Promise<TraceResponse> {
+    const { model, south, objects } = this.#options;
+    const port = findPort(model, request);
+    const state = model.get("binding", port.id)?.state ?? "down";
+    if (state === "down") throw new Refused(Code.FAILED_PRECONDITION, objects.portReason(port));
+    return tracePacket({ model, south, signal, nowMs: () => performance.now() }, port, request);
+  }
+
   explainCookie({ cookie }: ExplainCookieRequest): ExplainCookieResponse {
     const decoded = decodeCookie(cookie);
     if (decoded === undefined) {
       const text = `0x${cookie.toString(16)} is no cookie of Weft: those begin with 0x57`;
       throw invalid("cookie", text);
     }
-    const { kind, id } = this.#objectOf(decoded.object, decoded.key);
+    const { kind, id } = objectBehind(this.#options.model, decoded);
     return { stage: decoded.stage, kind, id, text: decoded.text };
   }
 
@@ -229,30 +250,12 @@ class Admin {
     const decoded = decodeCookie(cookie);
     let origin = "not of Weft";
     if (decoded !== undefined) {
-      const { id } = this.#objectOf(decoded.object, decoded.key);
+      const { id } = objectBehind(this.#options.model, decoded);
       const object = decoded.object === "pipeline" ? "" : ` ${decoded.object} ${id}`;
       origin = `${decoded.stage}${object}: ${decoded.text}`;
     }
     const packets = /\bn_packets=(\d+)/.exec(text)?.[1] ?? "0";
     return { flow: text, cookie, origin, packets: BigInt(packets) };
-  }
-
-  /** The object behind a key; its key as text when it is not there any more. */
-  #objectOf(object: CookieObject, key: number): { kind: Kind; id: string } {
-    const { model } = this.#options;
-    const gone = `with key ${key}, which is not there any more`;
-    switch (object) {
-      case "pipeline":
-        return { kind: Kind.UNSPECIFIED, id: "" };
-      case "network":
-        return { kind: Kind.NETWORK, id: model.first("networkKey", String(key)) ?? gone };
-      case "chassis":
-        return { kind: Kind.CHASSIS, id: model.first("chassisKey", String(key)) ?? gone };
-      case "port":
-      case "location":
-      case "address":
-        return { kind: Kind.PORT, id: model.first("portKey", String(key)) ?? gone };
-    }
   }
 }
 

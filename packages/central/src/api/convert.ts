@@ -7,7 +7,6 @@ import { Ipv6Allocation, Kind } from "@weft/shared/gen/weft/v1/northbound.ts";
 import type {
   Chassis,
   ChassisSpec,
-  Meta,
   Network,
   NetworkSpec,
   Object as ObjectMessage,
@@ -22,7 +21,6 @@ import { bytesToIp, ipToBytes } from "@weft/shared/net/ip.ts";
 import type {
   ChangeIntent,
   ChassisSpecIntent,
-  MetaIntent,
   NetworkSpecIntent,
   SubnetSpecIntent,
   UpsertIntent,
@@ -32,29 +30,41 @@ import type {
   DurableTableName,
   NetworkRow,
   PortRow,
-  RowMeta,
   SubnetRow,
 } from "../model/rows.ts";
+import { durableTables } from "../model/tables.ts";
 import type { DecodedApply } from "./apply-wire.ts";
+import { fromMeta, toMeta } from "./convert-meta.ts";
+import {
+  toInterfaceSpec,
+  toLeakSpec,
+  toLinkSpec,
+  toPolicySpec,
+  toRouterSpec,
+  toRouteSpec,
+} from "./convert-routing.ts";
 import { maxObjectBytes } from "./limits.ts";
-
-const tables: Readonly<Record<number, DurableTableName>> = {
-  [Kind.NETWORK]: "network",
-  [Kind.SUBNET]: "subnet",
-  [Kind.PORT]: "port",
-  [Kind.CHASSIS]: "chassis",
-};
 
 export const kindOf: Readonly<Record<DurableTableName, Kind>> = {
   network: Kind.NETWORK,
   subnet: Kind.SUBNET,
   port: Kind.PORT,
   chassis: Kind.CHASSIS,
+  router: Kind.ROUTER,
+  "router-interface": Kind.ROUTER_INTERFACE,
+  route: Kind.ROUTE,
+  "policy-route": Kind.POLICY_ROUTE,
+  "router-link": Kind.ROUTER_LINK,
+  "route-leak": Kind.ROUTE_LEAK,
 };
+
+const tables: ReadonlyMap<Kind, DurableTableName> = new Map(
+  durableTables.map((table) => [kindOf[table], table]),
+);
 
 /** The table of a kind; undefined for one that is not known. */
 export function tableOf(kind: Kind): DurableTableName | undefined {
-  return tables[kind];
+  return tables.get(kind);
 }
 
 export interface Converted {
@@ -85,6 +95,20 @@ export function* toIntents({ request, oversized }: DecodedApply): Generator<void
   return { intents, problems };
 }
 
+/** Names of the oneof's members as the proto writes them. */
+const fieldNames: Readonly<Record<NonNullable<ObjectMessage["object"]>["$case"], string>> = {
+  network: "network",
+  subnet: "subnet",
+  port: "port",
+  chassis: "chassis",
+  router: "router",
+  routerInterface: "router_interface",
+  route: "route",
+  policyRoute: "policy_route",
+  routerLink: "router_link",
+  routeLeak: "route_leak",
+};
+
 type AddProblem = (field: string, code: string, message: string) => void;
 
 function toDelete(ref: ObjectRef, at: string, problem: AddProblem): ChangeIntent | undefined {
@@ -106,7 +130,7 @@ function toUpsert(
     problem(at, "UNKNOWN_KIND", "no object, or of a kind that this central does not know");
     return undefined;
   }
-  const path = `${at}.${object.$case}`;
+  const path = `${at}.${fieldNames[object.$case]}`;
   const common = { action: "upsert", at: path, meta: toMeta(object.value.meta) } as const;
   switch (object.$case) {
     case "network":
@@ -117,17 +141,19 @@ function toUpsert(
       return { ...common, table: "port", spec: object.value.spec ?? null };
     case "chassis":
       return { ...common, table: "chassis", spec: toChassisSpec(object.value.spec) };
+    case "router":
+      return { ...common, table: "router", spec: toRouterSpec(object.value.spec) };
+    case "routerInterface":
+      return { ...common, table: "router-interface", spec: toInterfaceSpec(object.value.spec) };
+    case "route":
+      return { ...common, table: "route", spec: toRouteSpec(object.value.spec) };
+    case "policyRoute":
+      return { ...common, table: "policy-route", spec: toPolicySpec(object.value.spec) };
+    case "routerLink":
+      return { ...common, table: "router-link", spec: toLinkSpec(object.value.spec) };
+    case "routeLeak":
+      return { ...common, table: "route-leak", spec: toLeakSpec(object.value.spec) };
   }
-}
-
-function toMeta(meta: Meta | undefined): MetaIntent {
-  return {
-    id: meta?.id ?? "",
-    project: meta?.project ?? "",
-    name: meta?.name ?? "",
-    labels: meta?.labels ?? {},
-    revision: meta?.revision ?? 0n,
-  };
 }
 
 function toNetworkSpec(
@@ -179,20 +205,9 @@ function toChassisSpec(spec: ChassisSpec | undefined): ChassisSpecIntent | null 
   return { ...spec, encaps };
 }
 
-export function fromMeta(row: RowMeta): Meta {
-  return {
-    id: row.id,
-    project: row.project,
-    name: row.name,
-    labels: row.labels,
-    revision: row.revision,
-    createdAt: new Date(row.createdAtMs),
-    updatedAt: new Date(row.updatedAtMs),
-  };
-}
-
 export function fromNetwork(row: NetworkRow, status: Network["status"]): Network {
-  const provider = { physicalNetwork: row.physicalNetwork ?? "", vlan: row.vlan };
+  const { shared, vlan } = row;
+  const provider = { physicalNetwork: row.physicalNetwork ?? "", vlan, shared };
   return {
     meta: fromMeta(row),
     spec: {

@@ -3,30 +3,68 @@
 
 const MARK = 0x57n;
 
-export type CookieObject = "pipeline" | "network" | "port" | "chassis" | "location" | "address";
+export type CookieObject =
+  | "pipeline"
+  | "network"
+  | "port"
+  | "chassis"
+  | "location"
+  | "address"
+  | "router"
+  | "router-interface"
+  | "route"
+  | "policy-route"
+  | "router-neighbour"
+  | "route-leak"
+  | "router-link";
 
 /** By the number in bits 47..44. */
-const objects: readonly CookieObject[] = [
+export const cookieObjects: readonly CookieObject[] = [
   "pipeline",
   "network",
   "port",
   "chassis",
   "location",
   "address",
+  "router",
+  "router-interface",
+  "route",
+  "policy-route",
+  "router-neighbour",
+  "route-leak",
+  "router-link",
 ];
 
 export const tableNames: Readonly<Record<number, string>> = {
   0: "classify",
+  5: "tunnel-in",
+  6: "tunnel-in-by-mac",
+  7: "provider-in",
   10: "anti-spoof",
   11: "anti-spoof-ipv6",
   20: "services",
   21: "nd-target",
   22: "answer",
   23: "nd-reply",
-  30: "l2-lookup",
-  40: "tunnel-in",
-  41: "tunnel-in-by-mac",
-  42: "provider-in",
+  30: "router-entry",
+  31: "router-in",
+  32: "route",
+  33: "policy-route",
+  34: "ecmp-member",
+  35: "router-out",
+  36: "router-leave",
+  37: "neighbour",
+  38: "punt",
+  39: "punt-out",
+  40: "echo-limit",
+  41: "echo",
+  50: "l2-lookup",
+  51: "geneve4-out",
+  52: "geneve6-out",
+  53: "vxlan4-out",
+  54: "vxlan6-out",
+  55: "gre4-out",
+  56: "gre6-out",
   60: "ingress-policy",
   70: "deliver",
 };
@@ -71,14 +109,50 @@ export const ruleTexts: Readonly<Record<number, string>> = {
   67: "from a tunnel to all ports of the network here and to this block",
   68: "from the physical network to the port",
   69: "out of the port",
+  70: "into the tunnel: header from registers",
+  71: "routed to the physical network, from the MAC of this chassis",
+  72: "a router asks who has an address: to the ports with port security off",
+  80: "to the router's interface: the router has it",
+  81: "eight routers in one pass: time exceeded",
+  82: "echo requests to the router's own addresses are answered, so many a second",
+  83: "nothing but echo is taken by the router itself",
+  84: "multicast, loopback, link-local and unspecified addresses are never routed",
+  85: "broadcasts of a connected prefix are never routed",
+  86: "the TTL or hop limit ran out: time exceeded",
+  87: "IP is routed, nothing else",
+  88: "to a network of the router",
+  89: "to the next hop of the route",
+  90: "to one of the next hops of the route, by a hash of addresses and ports",
+  91: "fragments: to one of the next hops, by a hash of addresses",
+  92: "the route drops",
+  93: "to a network of another router that is leaked",
+  94: "no route: unreachable",
+  95: "the policy leaves it at the table's answer",
+  96: "the policy drops",
+  97: "the policy names another next hop",
+  98: "the next hop that was chosen",
+  99: "is it longer than the network's MTU?",
+  100: "longer than the network's MTU: too big",
+  101: "the router sends it: TTL or hop limit less one",
+  102: "the next hop's MAC",
+  103: "nobody is known to have the next hop: ports with port security off are asked",
+  104: "nobody has the next hop: unreachable",
+  105: "what routers give up of the port, rate limited",
+  106: "the engine answers with an error, or asks for the next hop",
+  107: "the port answers a router that asked: the claim is reported",
+  108: "the router sends what it made itself",
+  109: "echo requests of the port to routers, rate limited",
+  110: "the router's answer to an echo request",
 };
 
 export interface Cookie {
   /** Name of the table, or its number. */
   readonly stage: string;
   readonly object: CookieObject;
-  /** Network, port or chassis key; of a location or address the port key. */
+  /** The object's own key; of a location, an address or a neighbour the port key. */
   readonly key: number;
+  /** Its number; text says it in words. */
+  readonly rule: number;
   readonly text: string;
 }
 
@@ -89,12 +163,13 @@ export function decodeCookie(cookie: bigint): Cookie | undefined {
     Number((cookie >> shift) & ((1n << bits) - 1n));
   const table = field(48n, 8n);
   const rule = field(0n, 20n);
-  const object = objects[field(44n, 4n)];
+  const object = cookieObjects[field(44n, 4n)];
   if (object === undefined) return undefined;
   return {
     stage: tableNames[table] ?? `table ${table}`,
     object,
     key: field(20n, 24n),
+    rule,
     text: ruleTexts[rule] ?? `rule ${rule}`,
   };
 }

@@ -1,8 +1,20 @@
 // The filters and page tokens of List. Owns the fields that can be filtered by. Pure over objects; called by northbound.ts.
 
-import { Chassis, Network, Port, Subnet } from "@weft/shared/gen/weft/v1/northbound.ts";
+import {
+  Chassis,
+  Network,
+  PolicyRoute,
+  Port,
+  Route,
+  RouteLeak,
+  Router,
+  RouterInterface,
+  RouterLink,
+  Subnet,
+} from "@weft/shared/gen/weft/v1/northbound.ts";
 import type { Object as ObjectMessage } from "@weft/shared/gen/weft/v1/northbound.ts";
 import { nearestWord } from "@weft/shared/diagnostics.ts";
+import type { IndexName } from "../model/indexes.ts";
 import { resolve } from "../model/references.ts";
 import type { DurableTableName } from "../model/rows.ts";
 import type { Tables } from "../model/tables.ts";
@@ -14,6 +26,7 @@ const fields: Readonly<Record<DurableTableName, readonly string[]>> = {
     "spec.overlay.encap",
     "spec.provider.physical_network",
     "spec.provider.vlan",
+    "spec.provider.shared",
     "spec.mtu_bytes",
     "status.key",
     "status.mtu_bytes",
@@ -55,6 +68,47 @@ const fields: Readonly<Record<DurableTableName, readonly string[]>> = {
     "status.agent_version",
     "status.waiting_for",
   ],
+  router: ["spec.admin_down", "status.key", "status.interfaces", "status.routes", "status.chassis"],
+  "router-interface": [
+    "spec.router",
+    "spec.network",
+    "spec.mac",
+    "spec.fixed_ips.subnet",
+    "spec.fixed_ips.ip",
+    "spec.route_table",
+    "status.key",
+    "status.addresses.subnet",
+    "status.addresses.ip",
+    "status.link_local_ip",
+    "status.mtu_bytes",
+  ],
+  route: [
+    "spec.router",
+    "spec.table",
+    "spec.destination",
+    "spec.next_hops.ip",
+    "spec.blackhole",
+    "status.key",
+    "status.active",
+  ],
+  "policy-route": [
+    "spec.router",
+    "spec.priority",
+    "spec.source",
+    "spec.destination",
+    "spec.protocol",
+    "spec.ingress_network",
+    "spec.reroute.next_hops.ip",
+    "status.key",
+  ],
+  "router-link": [
+    "spec.first.router",
+    "spec.first.addresses",
+    "spec.second.router",
+    "spec.second.addresses",
+    "status.key",
+  ],
+  "route-leak": ["spec.from", "spec.to", "spec.prefixes", "status.key"],
 };
 const metaFields = ["meta.id", "meta.name", "meta.project"];
 
@@ -62,7 +116,34 @@ const metaFields = ["meta.id", "meta.name", "meta.project"];
 const references: Readonly<Record<string, DurableTableName>> = {
   "spec.network": "network",
   "spec.fixed_ips.subnet": "subnet",
+  "spec.router": "router",
+  "spec.ingress_network": "network",
+  "spec.first.router": "router",
+  "spec.second.router": "router",
+  "spec.from": "router",
+  "spec.to": "router",
+  "status.addresses.subnet": "subnet",
 };
+
+/** The filters that an index narrows down: `<table> <path>`. Each is one that reads have. */
+const filterIndexes: Readonly<Record<string, IndexName>> = {
+  "port spec.network": "portNetwork",
+  "subnet spec.network": "subnetNetwork",
+  "router-interface spec.router": "interfaceRouter",
+  "router-interface spec.network": "interfaceNetwork",
+  "route spec.router": "routeRouter",
+  "policy-route spec.router": "policyRouter",
+  // Of either end: the filter itself decides which.
+  "router-link spec.first.router": "linkRouter",
+  "router-link spec.second.router": "linkRouter",
+  "route-leak spec.from": "leakFrom",
+  "route-leak spec.to": "leakTo",
+};
+
+/** The index whose groups are the values of a field; undefined = all objects must be looked at. */
+export function filterIndex(table: DurableTableName, path: string): IndexName | undefined {
+  return filterIndexes[`${table} ${path}`];
+}
 
 export interface FieldFilter {
   readonly path: string;
@@ -139,6 +220,18 @@ function toJson({ object }: ObjectMessage): unknown {
       return Port.toJSON(object.value);
     case "chassis":
       return Chassis.toJSON(object.value);
+    case "router":
+      return Router.toJSON(object.value);
+    case "routerInterface":
+      return RouterInterface.toJSON(object.value);
+    case "route":
+      return Route.toJSON(object.value);
+    case "policyRoute":
+      return PolicyRoute.toJSON(object.value);
+    case "routerLink":
+      return RouterLink.toJSON(object.value);
+    case "routeLeak":
+      return RouteLeak.toJSON(object.value);
     case undefined:
       return {};
   }

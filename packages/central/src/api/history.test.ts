@@ -29,6 +29,7 @@ function page(
     model: f.model,
     south: unasked,
     statistics: () => ({ total: 0n, used: 0n, quarantined: 0n }),
+    portWithIp: () => undefined,
   });
   const options = { model: f.model, store: f.store, objects, table };
   return readHistory(options, HistoryRequest.fromPartial(fields));

@@ -33,7 +33,7 @@ import { actorOf, failStream, unaryMethod } from "./calls.ts";
 import type { CallTools } from "./calls.ts";
 import { tableOf } from "./convert.ts";
 import type { FieldFilter } from "./filters.ts";
-import { fieldFilters, matches, pageToken, parsePageToken } from "./filters.ts";
+import { fieldFilters, filterIndex, matches, pageToken, parsePageToken } from "./filters.ts";
 import { readHistory } from "./history.ts";
 import { defaultPageSize, maxFilters, maxPageSize } from "./limits.ts";
 import type { Objects } from "./objects.ts";
@@ -183,15 +183,15 @@ class Northbound {
 
   /** Ids of an index group when a filter names one, sorted; undefined = all. */
   #candidates({ table, fields }: ListPlan): readonly string[] | undefined {
-    const index = table === "port" ? "portNetwork" : table === "subnet" ? "subnetNetwork" : null;
-    const filter = fields.find(({ path }) => path === "spec.network");
-    if (index === null || filter === undefined) return undefined;
     const { model } = this.#options;
-    const ids = new Set<string>();
-    for (const network of filter.values) {
-      for (const id of model.members(index, network)) ids.add(id);
+    for (const { path, values } of fields) {
+      const index = filterIndex(table, path);
+      if (index === undefined) continue;
+      const ids = new Set<string>();
+      for (const value of values) for (const id of model.members(index, value)) ids.add(id);
+      return [...ids].sort();
     }
-    return [...ids].sort();
+    return undefined;
   }
 
   async #listAt(plan: ListPlan, revision: bigint): Promise<ListResponse> {

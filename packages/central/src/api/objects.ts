@@ -22,6 +22,8 @@ import type {
 } from "../model/rows.ts";
 import type { Model } from "../model/tables.ts";
 import { fromChassis, fromNetwork, fromPort, fromSubnet } from "./convert.ts";
+import { pastRoutingObject, RoutingObjects } from "./objects-routing.ts";
+import type { RoutingRow } from "./objects-routing.ts";
 import type { South } from "./south.ts";
 
 export interface PoolStatistics {
@@ -34,6 +36,8 @@ export interface ObjectsOptions {
   readonly model: Model;
   readonly south: South;
   readonly statistics: (subnet: SubnetRow) => PoolStatistics;
+  /** Id of the port that has a fixed address in a network; may be ahead of the model. */
+  readonly portWithIp: (network: string, ip: string) => string | undefined;
 }
 
 const portStates: Readonly<Record<BindingState, PortState>> = {
@@ -55,11 +59,16 @@ export class Objects {
   readonly #model: Model;
   readonly #south: South;
   readonly #statistics: ObjectsOptions["statistics"];
+  readonly #routing: RoutingObjects;
 
   constructor(options: ObjectsOptions) {
     this.#model = options.model;
     this.#south = options.south;
     this.#statistics = options.statistics;
+    this.#routing = new RoutingObjects({
+      ...options,
+      portReason: (port) => this.portReason(port),
+    });
   }
 
   /** The object of a row that is in the model now. */
@@ -73,6 +82,13 @@ export class Objects {
         return { object: { $case: "port", value: this.port(row as PortRow) } };
       case "chassis":
         return { object: { $case: "chassis", value: this.chassis(row as ChassisRow) } };
+      case "router":
+      case "router-interface":
+      case "route":
+      case "policy-route":
+      case "router-link":
+      case "route-leak":
+        return this.#routing.object({ table, row } as RoutingRow);
     }
   }
 
@@ -92,6 +108,13 @@ export class Objects {
       }
       case "chassis":
         return { object: { $case: "chassis", value: fromChassis(row as ChassisRow, undefined) } };
+      case "router":
+      case "router-interface":
+      case "route":
+      case "policy-route":
+      case "router-link":
+      case "route-leak":
+        return pastRoutingObject({ table, row } as RoutingRow);
     }
   }
 

@@ -16,7 +16,7 @@ import type {
 } from "@weft/shared/gen/weft/v1/northbound.ts";
 import type { Batch, DurableTableName, RowChange, Rows } from "../model/rows.ts";
 import type { Model } from "../model/tables.ts";
-import { lowerBound } from "../model/tables.ts";
+import { durableTables, lowerBound } from "../model/tables.ts";
 import { decodeRow } from "../store/codec.ts";
 import type { CommitLog } from "../store/commit-log.ts";
 import { tableOf } from "./convert.ts";
@@ -43,7 +43,6 @@ interface Queued {
   readonly revision: bigint;
 }
 
-const durableTables: readonly DurableTableName[] = ["chassis", "network", "subnet", "port"];
 const LOG_PAGE = 256;
 /** Events written between two looks at the clock. */
 const SLICE = 32;
@@ -210,7 +209,13 @@ class Watcher {
       case "network":
       case "subnet":
       case "port":
-      case "chassis": {
+      case "chassis":
+      case "router":
+      case "router-interface":
+      case "route":
+      case "policy-route":
+      case "router-link":
+      case "route-leak": {
         const row = change.after ?? change.before;
         if (row === undefined || !this.#isWanted(change.table, row)) return;
         const key = `${change.table}/${change.id}`;

@@ -33,6 +33,7 @@ function setup(
   const bindings = new Bindings({
     rows,
     isFixedIp: (_network, ip) => ip === "10.0.0.1",
+    isRouted: (_network, ip) => ip.startsWith("10.0.0."),
     clock,
     publish: (changes) => {
       published.push([...changes]);
@@ -115,6 +116,12 @@ test("reports of unknown ports are refused and leave no row", () => {
   expect(t.bindings.report("a", [report("ghost", "up")], false)).toMatchObject([
     { port: "ghost", reason: "no such port: unplug it, or create the port" },
   ]);
+  expect(t.rows.get("binding", "ghost")).toBeUndefined();
+});
+
+test("a port that is gone and says that it is down is no failure", () => {
+  const t = setup();
+  expect(t.bindings.report("a", [report("ghost", "down")], false)).toEqual([]);
   expect(t.rows.get("binding", "ghost")).toBeUndefined();
 });
 
@@ -228,6 +235,17 @@ test("a fence outlives a restart, until its chassis is in sync", () => {
   expect(t.liveness("b")).toBe("fenced");
   t.bindings.inSync("b");
   expect(t.liveness("b")).toBe("alive");
+});
+
+test("a port with port security off claims any address that a router connects, and loses it with port security", () => {
+  const t = setup({ ports: { portSecurity: false } });
+  t.says("a", "up");
+  expect(claim(t, "10.0.0.77", 1n)).toBeUndefined();
+  expect(claim(t, "10.9.0.77", 2n)).toContain("no allowed address pair");
+  expect(claim(t, "10.0.0.1", 3n)).toContain("fixed address");
+  expect(t.bindings.claimedIps("p")).toEqual(["10.0.0.77"]);
+  t.port({ portSecurity: true });
+  expect(t.bindings.claimedIps("p")).toEqual([]);
 });
 
 test("claims of a checkpoint hold until another speaks, those that the intent took back do not", () => {

@@ -36,6 +36,8 @@ export interface BindingsOptions {
   /** The model. */
   readonly rows: RowReader;
   readonly isFixedIp: (network: string, ip: string) => boolean;
+  /** See Deriver. */
+  readonly isRouted: (network: string, ip: string) => boolean;
   readonly clock: Clock;
   /**
    * Called with one set of changes that belong together; never with none, never while publish() runs. The model must show the sets
@@ -74,6 +76,7 @@ export class Bindings {
     this.#claims = new Claims({
       rows: options.rows,
       isFixedIp: options.isFixedIp,
+      isRouted: options.isRouted,
       maxPerPort: this.config.maxClaimsPerPort,
       burst: this.config.claimBurst,
       perSecond: this.config.claimsPerSecond,

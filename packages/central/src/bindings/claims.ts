@@ -1,4 +1,4 @@
-// Addresses that only allowed pairs name, and the port that claimed each last. Pure: time comes in. Bounded: so many addresses a
+// Addresses that only allowed pairs name, or nobody on a network with a router, and the port that claimed each last. Pure: time comes in. Bounded: so many addresses a
 // port, and so many claims a second of a port; what is above is dropped and counted.
 
 import { pairsAllow } from "../derive/address-pairs.ts";
@@ -19,6 +19,8 @@ export interface ClaimsOptions {
   readonly rows: RowReader;
   /** True when a port of the network owns the address. */
   readonly isFixedIp: (network: string, ip: string) => boolean;
+  /** True when a router connects a prefix of the network with the address: a port with port security off may hold it. */
+  readonly isRouted: (network: string, ip: string) => boolean;
   readonly maxPerPort: number;
   /** Claims of one port: so many at once, and so many a second. */
   readonly burst: number;
@@ -47,7 +49,7 @@ export class Claims {
   load(rows: readonly ClaimRow[], nowMs: number): void {
     for (const row of rows) {
       const port = this.#options.rows.get("port", row.port);
-      if (port?.network !== row.network || !pairsAllow(port, row.ip, row.mac)) continue;
+      if (port?.network !== row.network || !mayHold(port, row)) continue;
       this.#known(port.id, nowMs).ids.add(row.id);
       this.table.put(row);
     }
@@ -57,9 +59,11 @@ export class Claims {
   claim(claim: Claim, binding: bigint, nowMs: number): string | undefined {
     const port = this.#options.rows.get("port", claim.portId);
     if (port === undefined) return "no such port";
-    if (!pairsAllow(port, claim.ip, claim.mac))
+    const isOpen = !port.portSecurity && this.#options.isRouted(port.network, claim.ip);
+    if (!isOpen && !pairsAllow(port, claim.ip, claim.mac))
       return "no allowed address pair of the port covers it";
-    if (this.#options.isFixedIp(port.network, claim.ip)) return "it is a fixed address of a port";
+    if (this.#options.isFixedIp(port.network, claim.ip))
+      return "it is a fixed address of a port or a router";
     const known = this.#known(port.id, nowMs);
     if (known.binding !== binding) Object.assign(known, { binding, generation: 0n });
     if (claim.generation <= known.generation) return "it is older than the last one of this port";
@@ -101,7 +105,7 @@ export class Claims {
     if (known === undefined) return;
     for (const claimId of known.ids) {
       const row = this.table.get(claimId);
-      if (row !== undefined && after !== undefined && pairsAllow(after, row.ip, row.mac)) continue;
+      if (row !== undefined && after !== undefined && mayHold(after, row)) continue;
       known.ids.delete(claimId);
       this.table.delete(claimId);
     }
@@ -132,4 +136,9 @@ export class Claims {
     known.tokens -= 1;
     return true;
   }
+}
+
+/** Of a port with port security off derivation judges again, with what routers connect then. */
+function mayHold(port: PortRow, { ip, mac }: Pick<ClaimRow, "ip" | "mac">): boolean {
+  return !port.portSecurity || pairsAllow(port, ip, mac);
 }

@@ -153,7 +153,10 @@ export class Placement {
   #reportOne(chassis: string, said: Report): string | undefined {
     const report = said.generation > MAX_GENERATION ? { ...said, generation: 0n } : said;
     const port = this.#rows.get("port", report.portId);
-    if (port === undefined) return "no such port: unplug it, or create the port";
+    // A port may be deleted before the chassis that is to have it plugs it: then it says that it is down, and so it is.
+    if (port === undefined) {
+      return report.state === "down" ? undefined : "no such port: unplug it, or create the port";
+    }
     const binding = this.table.get(port.id);
     if (report.state === "down") {
       const reports = this.#refused.get(port.id);

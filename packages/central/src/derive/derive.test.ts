@@ -41,8 +41,11 @@ test("a port that plugs costs its own keys and no others", () => {
   const plugged = { ...binding, row: { ...binding.row, state: "plugged" } } as RowEdit;
   const batch = apply(plugged);
   expect(keysOf(batch)).toEqual(["chassis/ch-4/port/4"]);
-  expect(batch.subscriptions).toEqual([{ chassis: "ch-4", scope: "network/7", subscribed: true }]);
-  expect(keysOf(apply(binding))).toEqual(["network/7/flood/4", "network/7/location/4"]);
+  expect(batch.subscriptions).toEqual([
+    { chassis: "ch-4", scope: "network/7", subscribed: true },
+    { chassis: "ch-4", scope: "flood/7", subscribed: true },
+  ]);
+  expect(keysOf(apply(binding))).toEqual(["flood/7/peer/4", "network/7/location/4"]);
 });
 
 test("a claim leaves the bytes of a requested port as they were", () => {
@@ -66,7 +69,7 @@ test("only crossing the limit reaches the instructions of a network that floods 
   expect(read("network/7/config")).toMatchObject({ relayed: true });
   expect(keysOf(apply(...host(202)))).not.toContain("network/7/config");
   // One relay a block: the lowest key there. Blocks: 1..127, 128..202.
-  const relays = Array.from({ length: 202 }, (_, at) => read(`network/7/flood/${at + 1}`)).filter(
+  const relays = Array.from({ length: 202 }, (_, at) => read(`flood/7/peer/${at + 1}`)).filter(
     (peer) => peer !== undefined && "relay" in peer && peer.relay,
   );
   expect(relays).toMatchObject([
@@ -74,8 +77,8 @@ test("only crossing the limit reaches the instructions of a network that floods 
     { chassisKey: 128, block: 1 },
   ]);
   const gone = apply({ table: "binding", id: "port-128", row: undefined });
-  expect(keysOf(gone)).toContain("network/7/flood/129");
-  expect(read("network/7/flood/129")).toMatchObject({ relay: true });
+  expect(keysOf(gone)).toContain("flood/7/peer/129");
+  expect(read("flood/7/peer/129")).toMatchObject({ relay: true });
   apply({ table: "binding", id: "port-5", row: undefined });
   expect(read("network/7/config")).toMatchObject({ relayed: false });
 });
@@ -85,8 +88,8 @@ test("a port without port security asks for unknown unicast", () => {
   const open = rowOf.port({ id: "port-1", key: 1, network: "net", portSecurity: false });
   apply(put("port", open));
   expect(read("network/7/config")).toMatchObject({ unknownUnicast: true });
-  expect(read("network/7/flood/1")).toMatchObject({ unknownUnicast: true });
-  expect(read("network/7/flood/2")).toMatchObject({ unknownUnicast: false });
+  expect(read("flood/7/peer/1")).toMatchObject({ unknownUnicast: true });
+  expect(read("flood/7/peer/2")).toMatchObject({ unknownUnicast: false });
 });
 
 test("the MTU follows the smallest underlay, and a chassis that does not lower it costs nothing", () => {

@@ -6,8 +6,10 @@ import type { Batch, RowChange, TableName } from "../model/rows.ts";
 import { type Difference, Engine } from "./engine.ts";
 import { graph } from "./graph.ts";
 import { indexes } from "./indexes.ts";
-import { Interest } from "./interest.ts";
-import type { DerivedName, DerivedTable, RowReader } from "./spec.ts";
+import { type DerivedSubscription, Interest } from "./interest.ts";
+import { connects } from "./prefixes.ts";
+import type { DerivedName, DerivedTable, Intermediates, RowReader, Segment } from "./spec.ts";
+import { subscription } from "./tables/subscription.ts";
 
 export interface DerivedInstruction {
   readonly scope: string;
@@ -15,12 +17,6 @@ export interface DerivedInstruction {
   /** Encoded InstructionBody; undefined = absent. */
   readonly before: Buffer | undefined;
   readonly body: Buffer | undefined;
-}
-
-export interface DerivedSubscription {
-  readonly chassis: string;
-  readonly scope: string;
-  readonly subscribed: boolean;
 }
 
 /** What one batch changed. Each instruction and each (chassis, scope) at most once. */
@@ -37,11 +33,16 @@ export interface Deriver {
   applySteps(batch: Batch): Generator<void, DerivedBatch>;
   /** Derives every key again in slices of `slice` steps and yields the differences of each slice. */
   verify(options: { slice: number }): Generator<readonly Difference[], void, void>;
-  readonly interest: Pick<Interest, "instructions" | "scopes" | "audience">;
+  readonly interest: Pick<Interest, "instructions" | "scopes" | "audience" | "allScopes">;
   /** MTU of a network in bytes; undefined = no such network. */
   networkMtu(network: string): number | undefined;
-  /** True when a port of the network has the address (canonical text) as a fixed one. */
+  /** True when a port or a router of the network has the address (canonical text) as a fixed one. */
   isFixedIp(network: string, ip: string): boolean;
+  /**
+   * True when a router that is up has the address (canonical text) in a connected prefix on the network: it asks ports with port
+   * security off for it, and these may claim it.
+   */
+  isRouted(network: string, ip: string): boolean;
   readonly counts: {
     keys: number;
     edges: number;
@@ -56,20 +57,38 @@ const TABLES: readonly TableName[] = [
   "network",
   "subnet",
   "port",
+  "router",
+  "router-interface",
+  "router-link",
+  "route",
+  "policy-route",
+  "route-leak",
   "binding",
   "claim",
   "liveness",
 ];
 
-const INTERMEDIATE: ReadonlySet<string> = new Set([
+const INTERMEDIATE: ReadonlySet<string> = new Set<keyof Intermediates>([
   "placement",
   "encap-mtu",
   "network-mtu",
+  "segment",
+  "leak",
+  "leaked-network",
   "located",
+  "open-network",
   "presence",
   "relayed",
   "claimed",
   "fences",
+  "connected",
+  "next-hop",
+  "rule",
+  "neighbour",
+  "adjacent",
+  "hosted",
+  "reach",
+  "hears",
 ]);
 
 /** Derives everything that `rows` holds now; later changes come through apply(). */
@@ -80,19 +99,11 @@ export function createDeriver(options: {
 }): Deriver {
   const interest = new Interest();
   let instructions: DerivedInstruction[] = [];
-  let subscriptions: DerivedSubscription[] = [];
   /** What a first load derives is read from `interest`, not announced. */
   let loading = false;
 
   function onChange(table: DerivedName, key: string, before: unknown, after: unknown): void {
     if (INTERMEDIATE.has(table)) return;
-    if (table === "subscription") {
-      const space = key.indexOf(" ");
-      const [chassis, scope] = [key.slice(0, space), key.slice(space + 1)];
-      interest.setSubscribed(chassis, scope, after !== undefined);
-      if (!loading) subscriptions.push({ chassis, scope, subscribed: after !== undefined });
-      return;
-    }
     const scope = scopeOf(key);
     const body = after as Buffer | undefined;
     interest.setInstruction(scope, key, body);
@@ -103,15 +114,17 @@ export function createDeriver(options: {
     rows: options.rows,
     tables: graph as unknown as readonly DerivedTable[],
     indexes,
+    pairSources: subscription,
+    pairs: interest,
     onChange,
     onError: options.onError ?? rethrow,
   });
 
   function* applySteps(batch: Batch): Generator<void, DerivedBatch> {
     yield* engine.applySteps(batch.changes);
+    const subscriptions = interest.takeChanges();
     const derived = { revision: batch.revision, instructions, subscriptions };
     instructions = [];
-    subscriptions = [];
     return derived;
   }
 
@@ -126,13 +139,23 @@ export function createDeriver(options: {
   loading = true;
   engine.apply(allRows(options.rows));
   loading = false;
+  interest.takeChanges();
   return {
     apply,
     applySteps,
     verify: ({ slice }) => engine.verify(slice),
     interest,
     networkMtu: (network) => engine.value("network-mtu", network) as number | undefined,
-    isFixedIp: (network, ip) => engine.count("portByFixedIp", `${network} ${ip}`) > 0,
+    isFixedIp: (network, ip) =>
+      engine.count("portByFixedIp", `${network} ${ip}`) > 0 ||
+      engine.count("interfaceByAddress", `${network} ${ip}`) > 0,
+    isRouted: (id, ip) => {
+      const project = options.rows.get("network", id)?.project;
+      return engine.members("segmentByNetwork", `${id} ${project}`).some((segment) => {
+        const row = engine.value("segment", segment) as Segment | undefined;
+        return row !== undefined && connects(row, ip);
+      });
+    },
     get counts() {
       return engine.counts;
     },

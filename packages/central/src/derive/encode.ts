@@ -35,3 +35,5 @@ export function keySegment(key: string, count: number): string {
 
 export const equalBytes = (a: Buffer, b: Buffer): boolean => a.equals(b);
 export const equalValues = <V>(a: V, b: V): boolean => a === b;
+export const equalStrings = (a: readonly string[], b: readonly string[]): boolean =>
+  a === b || (a.length === b.length && a.every((text, at) => text === b[at]));

@@ -14,6 +14,8 @@ import type {
   DerivedTable,
   Index,
   IndexName,
+  Pairs,
+  PairSource,
   Read,
   ReadableName,
   RowReader,
@@ -40,6 +42,7 @@ interface TableState {
   readonly existsCells: Map<string, Cell>;
   readonly indexes: IndexState[];
   readonly feeds: { readonly into: DerivedState; readonly keys: Project }[];
+  readonly pairs: ProjectPairs[];
 }
 
 interface DerivedState extends TableState {
@@ -63,6 +66,7 @@ interface IndexState {
 }
 
 type Project = (id: string, row: unknown) => readonly string[];
+type ProjectPairs = (id: string, row: unknown) => readonly (readonly [string, string])[];
 
 /** A derived key whose value is not what a derivation from the rows gives. */
 export interface Difference {
@@ -75,6 +79,9 @@ export interface EngineOptions {
   readonly rows: RowReader;
   readonly tables: readonly DerivedTable[];
   readonly indexes: Readonly<Record<string, Index>>;
+  /** What rows keep alive as pairs, and where these are counted. */
+  readonly pairSources: readonly PairSource[];
+  readonly pairs: Pairs;
   /** A key's value changed; undefined = absent. Rank order; each key at most once an apply. */
   readonly onChange: (table: DerivedName, key: string, before: unknown, after: unknown) => void;
   /** A derivation threw: the key counts as absent (it fails closed) and the others go on. Always a bug or an unvalidated row. */
@@ -85,6 +92,7 @@ const NOTHING: readonly string[] = [];
 
 export class Engine {
   readonly #rows: RowReader;
+  readonly #pairs: Pairs;
   readonly #onChange: EngineOptions["onChange"];
   readonly #onError: EngineOptions["onError"];
   readonly #tables = new Map<string, TableState>();
@@ -107,10 +115,14 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.#rows = options.rows;
+    this.#pairs = options.pairs;
     this.#onChange = options.onChange;
     this.#onError = options.onError;
     for (const table of options.tables) this.#declare(table);
     for (const [name, index] of Object.entries(options.indexes)) this.#declareIndex(name, index);
+    for (const { table, pairs } of options.pairSources) {
+      this.#table(table).pairs.push(pairs as ProjectPairs);
+    }
     this.#read = this.#makeRead();
   }
 
@@ -149,6 +161,11 @@ export class Engine {
 
   count(index: IndexName, group: string): number {
     return this.#index(index).groups.count(group);
+  }
+
+  /** Sorted; without a dependency. Must not be kept across an apply. */
+  members(index: IndexName, group: string): readonly string[] {
+    return this.#index(index).groups.members(group);
   }
 
   get counts(): { keys: number; edges: number; entries: number; byTable: Record<string, number> } {
@@ -196,7 +213,26 @@ export class Engine {
         yield same ? undefined : differs(table, node.key, "its value is not what the rows give");
       }
     }
-    for (const table of this.#tables.values()) yield* this.#verifyProjections(table, applies);
+    let pairs = 0;
+    for (const table of this.#tables.values()) {
+      yield* this.#verifyProjections(table, applies);
+      pairs += yield* this.#verifyPairs(table);
+    }
+    if (this.#applies !== applies || pairs === this.#pairs.count) return;
+    yield { table: "pairs", key: "*", problem: `there are ${this.#pairs.count}, not ${pairs}` };
+  }
+
+  /** Every row has given birth to its pairs; answers how many. */
+  *#verifyPairs(table: TableState): Generator<Difference | undefined, number> {
+    let count = 0;
+    if (table.pairs.length === 0) return count;
+    for (const [id, row] of this.#allRows(table)) {
+      const all = table.pairs.flatMap((pairs) => pairs(id, row));
+      count += all.length;
+      const lost = all.find(([first, second]) => !this.#pairs.has(first, second));
+      yield lost && differs(table, id, `the pair ${lost.join(" ")} is missing`);
+    }
+    return count;
   }
 
   /** Every row has given birth to its keys and stands in its groups, and nothing else has. */
@@ -337,6 +373,11 @@ export class Engine {
       for (const key of now) this.#hold(feed.into, key);
       for (const key of old) this.#letGo(feed.into, key);
     }
+    for (const pairs of table.pairs) {
+      const old = before === undefined ? [] : pairs(id, before);
+      if (after !== undefined) for (const [a, b] of pairs(id, after)) this.#pairs.hold(a, b);
+      for (const [a, b] of old) this.#pairs.letGo(a, b);
+    }
   }
 
   #reindex(index: IndexState, id: string, before: unknown, after: unknown): void {
@@ -438,7 +479,8 @@ export class Engine {
 }
 
 function newTable(name: string, rank: number): TableState {
-  return { name, rank, rowCells: new Map(), existsCells: new Map(), indexes: [], feeds: [] };
+  const cells = { rowCells: new Map(), existsCells: new Map() };
+  return { name, rank, ...cells, indexes: [], feeds: [], pairs: [] };
 }
 
 function isDerived(table: TableState): table is DerivedState {

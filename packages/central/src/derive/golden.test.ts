@@ -69,6 +69,46 @@ const vxlanAt = (key: number) => ({
   encaps: [{ type: EncapType.VXLAN, ip: `172.31.0.${key}`, underlayMtuBytes: 1600 }],
 });
 
+/** A network with a subnet of each family and a port on chassis `on`; the key is in the addresses. */
+const routed = (
+  key: number,
+  on: number,
+  more: Partial<Parameters<typeof rowOf.network>[0]> = {},
+) => {
+  const id = `n${key}`;
+  const subnets = [`10.0.${key}.0/24`, `fd00:${key}::/64`];
+  const gateways = [`10.0.${key}.1`, `fd00:${key}::1`];
+  const project = more.project ?? "default";
+  const fixedIps = [`10.0.${key}.7`, `fd00:${key}::7`].map((ip) => ({ subnet: "any", ip }));
+  return [
+    put("network", rowOf.network({ id, key, ...more })),
+    ...subnets.map((cidr, at) =>
+      put("subnet", rowOf.subnet({ id: cidr, network: id, cidr, gatewayIp: gateways[at] ?? null })),
+    ),
+    ...port(key, on, { network: id, fixedIps, project }),
+  ];
+};
+
+const router = (id: string, key: number, more: Partial<Parameters<typeof rowOf.router>[0]> = {}) =>
+  put("router", rowOf.router({ id, key, ...more }));
+
+type Interface = Parameters<(typeof rowOf)["router-interface"]>[0];
+
+const joins = (of: string, network: string, key: number, more: Partial<Interface> = {}) =>
+  put(
+    "router-interface",
+    rowOf["router-interface"]({ id: `${of}-${network}`, key, router: of, network, ...more }),
+  );
+
+const link = (key: number, first: string, second: string): RowEdit => {
+  const end = (of: string, last: number) => ({
+    router: of,
+    addresses: [`10.9.0.${last}/30`, `fd09::${last}/64`],
+  });
+  const ends = [end(first, 1), end(second, 2)] as const;
+  return put("router-link", rowOf["router-link"]({ id: `link${key}`, key, ends }));
+};
+
 const provider = { encap: null, physicalNetwork: "physnet1", vlan: 30 };
 const dualStack = [subnet("10.0.0.0/24", "10.0.0.1"), subnet("fd00::/64", "fd00::1")];
 const pairs = [
@@ -78,7 +118,7 @@ const pairs = [
 
 /** Of a crowd: what is not a port, a location or a flood target, and of those the ends of the blocks. */
 const endsOfBlocks = (line: string): boolean =>
-  !/\/(?:location|flood)\//.test(line) || /\/(?:1|2|127|128|129|201) /.test(line);
+  !/\/(?:location|peer)\//.test(line) || /\/(?:1|2|127|128|129|201) /.test(line);
 
 const cases: Readonly<Record<string, Case>> = {
   "geneve-dual-stack": {
@@ -139,6 +179,125 @@ const cases: Readonly<Record<string, Case>> = {
       ...[...port(7, 1), ...port(8, 2), ...port(9, 3, { network: "red" }), liveness(2, "fenced")],
     ],
   },
+  router: {
+    about:
+      "A router on two networks with routes and policies; a subnet that it does not serve keeps its gateway.",
+    rows: [
+      ...[host(1), host(2), host(3), ...routed(5, 1), ...routed(6, 2), ...routed(7, 3)],
+      put("subnet", rowOf.subnet({ id: "bare", network: "n6", cidr: "10.1.0.0/24" })),
+      router("r", 3),
+      joins("r", "n5", 11, {
+        fixedIps: [{ subnet: "fd00:5::/64", ip: "fd00:5::2" }],
+        routeTable: 4,
+      }),
+      joins("r", "n6", 12, { fixedIps: [{ subnet: "bare", ip: "10.1.0.9" }] }),
+      put(
+        "route",
+        rowOf.route({
+          ...{ id: "ecmp", key: 1, router: "r", table: 4, destination: "0.0.0.0/0" },
+          nextHops: ["10.0.6.9", "10.0.5.9", "192.0.2.1"],
+        }),
+      ),
+      put("route", rowOf.route({ id: "hole", key: 2, router: "r", destination: "fd66::/16" })),
+      put(
+        "route",
+        rowOf.route({
+          ...{ id: "lost", key: 3, router: "r", destination: "192.0.2.0/24" },
+          nextHops: ["192.0.2.1"],
+        }),
+      ),
+      put(
+        "policy-route",
+        rowOf["policy-route"]({
+          ...{ id: "web", key: 4, router: "r", priority: 90, protocol: 6, verdict: "reroute" },
+          ...{ source: "10.0.5.0/24", ingressNetwork: "n5", nextHops: ["10.1.0.5"] },
+          destinationPorts: [
+            { first: 443, last: 443 },
+            { first: 80, last: 88 },
+          ],
+        }),
+      ),
+      put(
+        "policy-route",
+        rowOf["policy-route"]({
+          ...{ id: "no", key: 5, router: "r", verdict: "drop", destination: "fd00:6::/64" },
+        }),
+      ),
+    ],
+  },
+  "routers-joined": {
+    about:
+      "Three routers, joined by a network and by a link; the last chassis hears all of it for its one port. An open port there is flooded to.",
+    rows: [
+      ...[host(1), host(2), host(3), ...routed(5, 1), ...routed(6, 1), ...routed(7, 2)],
+      ...port(8, 2, { network: "n7", fixedIps: [], portSecurity: false }),
+      put("network", rowOf.network({ id: "n9", key: 9 })),
+      ...port(9, 3, { network: "n9", fixedIps: [] }),
+      ...[router("a", 1), router("b", 2), router("c", 3)],
+      ...[joins("a", "n9", 11), joins("a", "n6", 12)],
+      joins("b", "n6", 21, {
+        fixedIps: [
+          { subnet: "10.0.6.0/24", ip: "10.0.6.2" },
+          { subnet: "fd00:6::/64", ip: "fd00:6::2" },
+        ],
+      }),
+      ...[joins("c", "n7", 31), link(40, "b", "c")],
+    ],
+    chassis: ["c3"],
+  },
+  "router-down": {
+    about: "A router that is down: nothing of it is told, and nobody answers for its addresses.",
+    rows: [
+      ...[host(1), ...routed(5, 1), ...routed(6, 1), router("r", 3, { adminUp: false })],
+      ...[joins("r", "n5", 11), joins("r", "n6", 12)],
+      put("route", rowOf.route({ id: "hole", key: 2, router: "r", destination: "fd66::/16" })),
+    ],
+  },
+  "shared-provider": {
+    about:
+      "Two projects on a shared provider network, each with a router: they hear of its ports only their own.",
+    rows: [
+      ...[host(1), host(2), ...routed(5, 1, { ...provider, shared: true, project: "red" })],
+      ...port(8, 2, {
+        ...{ network: "n5", project: "blue" },
+        fixedIps: [{ subnet: "any", ip: "10.0.5.8" }],
+      }),
+      ...[...routed(6, 1, { project: "red" }), ...routed(7, 2, { project: "blue" })],
+      ...[router("red", 1, { project: "red" }), router("blue", 2, { project: "blue" })],
+      ...[joins("red", "n5", 11), joins("red", "n6", 12), joins("blue", "n7", 22)],
+      joins("blue", "n5", 21, {
+        fixedIps: [
+          { subnet: "10.0.5.0/24", ip: "10.0.5.2" },
+          { subnet: "fd00:5::/64", ip: "fd00:5::2" },
+        ],
+      }),
+    ],
+  },
+  leak: {
+    about:
+      "Red shows blue half of one network and all of another family; one port of two is in it. Nothing goes the other way.",
+    rows: [
+      ...[
+        host(1),
+        host(2),
+        ...routed(5, 1, { project: "red" }),
+        ...routed(6, 2, { project: "blue" }),
+      ],
+      ...port(9, 1, {
+        ...{ network: "n5", project: "red" },
+        fixedIps: [{ subnet: "any", ip: "10.0.5.200" }],
+      }),
+      ...[router("red", 1, { project: "red" }), router("blue", 2, { project: "blue" })],
+      ...[joins("red", "n5", 11), joins("blue", "n6", 21)],
+      put(
+        "route-leak",
+        rowOf["route-leak"]({
+          ...{ id: "leak", key: 3, from: "red", to: "blue" },
+          prefixes: ["10.0.5.0/25", "192.0.2.0/24", "fd00::/16"],
+        }),
+      ),
+    ],
+  },
   drained: {
     about: "A drained chassis keeps what it has; a port requested there is placed.",
     rows: [
@@ -150,7 +309,7 @@ const cases: Readonly<Record<string, Case>> = {
 
 function told(deriver: Deriver, chassis: string): string[] {
   const lines: string[] = [];
-  for (const scope of [...deriver.interest.scopes(chassis)].sort()) {
+  for (const scope of [...deriver.interest.scopes(chassis).keys()].sort()) {
     const instructions = [...deriver.interest.instructions(scope)];
     lines.push(...instructions.map(([key, body]) => renderInstruction(key, body)));
   }

@@ -8,10 +8,14 @@ import { rowOf } from "./memory-rows.ts";
 const CHASSIS = 4;
 const NETWORKS = 4;
 const PORTS = 6;
+const ROUTERS = 4;
+const RULES = 3;
+const LINKS = 2;
 const below = (count: number) => fc.integer({ min: 0, max: count - 1 });
 const chassisId = (slot: number): string => `chassis-${slot}`;
 const projectOf = (networkSlot: number): string => (networkSlot % 2 === 0 ? "red" : "blue");
 const networkId = (slot: number, life: number): string => `net-${slot}.${life}`;
+const routerId = (slot: number, life: number): string => `router-${slot}.${life}`;
 const portId = (slot: number, life: number): string => `port-${slot}.${life}`;
 /** Equal addresses in different networks, and some that ports and pairs share. */
 const ADDRESSES = ["10.0.0.5", "10.0.0.6", "fd00::5", "10.0.0.7"];
@@ -44,8 +48,13 @@ const chassis = fc
 
 /** One of two lives of a slot: the other one, with the same key, goes in the same batch. */
 const network = fc
-  .record({ slot: below(NETWORKS), life: below(2), mtuBytes: fc.constantFrom(0, 1400) })
-  .map(({ slot, life, mtuBytes }): RowEdit[] => {
+  .record({
+    slot: below(NETWORKS),
+    life: below(2),
+    mtuBytes: fc.constantFrom(0, 1400),
+    shared: fc.boolean(),
+  })
+  .map(({ slot, life, mtuBytes, shared }): RowEdit[] => {
     const id = networkId(slot, life);
     const provider = slot === 3;
     const row = rowOf.network({
@@ -55,6 +64,7 @@ const network = fc
       mtuBytes,
       encap: provider ? null : slot === 2 ? 2 : 1,
       physicalNetwork: provider ? "physnet1" : null,
+      shared: provider && shared,
     });
     return [
       { table: "network", id: networkId(slot, 1 - life), row: undefined },
@@ -83,14 +93,17 @@ const port = fc
     pairs: fc.subarray(["10.0.0.7", "10.0.0.0/24", "fd00::/64"]),
     portSecurity: fc.boolean(),
     adminUp: fc.boolean(),
+    foreign: fc.boolean(),
   })
   .map((given): RowEdit[] => {
     const id = portId(given.slot, given.life);
+    // On the provider network, which may be shared, ports of both projects.
+    const foreign = given.networkSlot === 3 && given.foreign;
     const row = rowOf.port({
       id,
       key: given.slot + 1,
       network: networkId(given.networkSlot, given.networkLife),
-      project: projectOf(given.networkSlot),
+      project: projectOf(foreign ? 0 : given.networkSlot),
       requestedChassis: given.requested === null ? null : chassisId(given.requested),
       fixedIps: given.addresses.map((ip) => ({ subnet: "any", ip })),
       allowedAddressPairs: given.pairs.map((ip) => ({ ip, mac: null })),
@@ -161,7 +174,129 @@ const liveness = fc
     return [{ table: "liveness", id, row: { id, state } }];
   });
 
+const router = fc
+  .record({ slot: below(ROUTERS), life: below(2), adminUp: fc.boolean() })
+  .map(({ slot, life, adminUp }): RowEdit[] => {
+    const id = routerId(slot, life);
+    const row = rowOf.router({ id, key: slot + 1, project: projectOf(slot), adminUp });
+    return [
+      { table: "router", id: routerId(slot, 1 - life), row: undefined },
+      { table: "router", id, row },
+    ];
+  });
+
+/** One a pair of slots; of routers and networks that are there or not, of the same project or not. */
+const routerInterface = fc
+  .record({
+    routerSlot: below(ROUTERS),
+    routerLife: below(2),
+    networkSlot: below(NETWORKS),
+    networkLife: below(2),
+    given: fc.boolean(),
+    routeTable: below(2),
+  })
+  .map(({ routerSlot, routerLife, networkSlot, networkLife, given, routeTable }): RowEdit[] => {
+    const id = `if-${routerSlot}.${networkSlot}`;
+    const row = rowOf["router-interface"]({
+      id,
+      key: routerSlot * NETWORKS + networkSlot + 1,
+      router: routerId(routerSlot, routerLife),
+      network: networkId(networkSlot, networkLife),
+      project: projectOf(routerSlot),
+      fixedIps: given ? [{ subnet: `sub-${networkSlot}.4`, ip: `10.0.0.${10 + routerSlot}` }] : [],
+      routeTable,
+    });
+    return [{ table: "router-interface", id, row }];
+  });
+
+const end = (slot: number, life: number, address: string) => ({
+  router: routerId(slot, life),
+  addresses: [`10.9.0.${address}/30`, `fd09::${address}/64`],
+});
+
+const routerLink = fc
+  .record({ slot: below(LINKS), one: below(ROUTERS), other: below(ROUTERS), life: below(2) })
+  .filter(({ one, other }) => one !== other)
+  .map(({ slot, one, other, life }): RowEdit[] => {
+    const id = `link-${slot}`;
+    const ends = [end(one, 0, "1"), end(other, life, "2")] as const;
+    return [{ table: "router-link", id, row: rowOf["router-link"]({ id, key: 100 + slot, ends }) }];
+  });
+
+const HOPS = ["10.0.0.5", "10.9.0.2", "192.0.2.1", "fd00::5"];
+const PREFIXES = ["0.0.0.0/0", "10.0.0.0/24", "10.0.0.4/31", "fd00::/48", "192.0.2.0/24"];
+
+const route = fc
+  .record({
+    slot: below(RULES),
+    on: below(ROUTERS),
+    life: below(2),
+    table: below(2),
+    destination: fc.constantFrom(...PREFIXES),
+    nextHops: fc.subarray(HOPS),
+  })
+  .map(({ slot, on, life, table, destination, nextHops }): RowEdit[] => {
+    const id = `route-${slot}`;
+    const router = routerId(on, life);
+    const row = rowOf.route({ id, key: slot + 1, router, table, destination, nextHops });
+    return [{ table: "route", id, row }];
+  });
+
+const policy = fc
+  .record({
+    slot: below(RULES),
+    on: below(ROUTERS),
+    life: below(2),
+    source: fc.option(fc.constantFrom(...PREFIXES)),
+    ingress: fc.option(below(NETWORKS)),
+    verdict: fc.constantFrom("allow" as const, "drop" as const, "reroute" as const),
+    nextHops: fc.subarray(HOPS, { minLength: 1 }),
+    ports: fc.subarray(
+      [
+        { first: 80, last: 80 },
+        { first: 1, last: 9 },
+      ].reverse(),
+    ),
+  })
+  .map(({ slot, on, life, source, ingress, verdict, nextHops, ports }): RowEdit[] => {
+    const id = `policy-${slot}`;
+    const row = rowOf["policy-route"]({
+      id,
+      key: slot + 1,
+      router: routerId(on, life),
+      source,
+      protocol: 6,
+      sourcePorts: ports,
+      ingressNetwork: ingress === null ? null : networkId(ingress, 0),
+      verdict,
+      nextHops: verdict === "reroute" ? nextHops : [],
+    });
+    return [{ table: "policy-route", id, row }];
+  });
+
+const leak = fc
+  .record({
+    slot: below(RULES),
+    from: below(ROUTERS),
+    fromLife: below(2),
+    to: below(ROUTERS),
+    toLife: below(2),
+    prefixes: fc.subarray(PREFIXES, { minLength: 1 }),
+  })
+  .map(({ slot, from, fromLife, to, toLife, prefixes }): RowEdit[] => {
+    const id = `leak-${slot}`;
+    const ends = { from: routerId(from, fromLife), to: routerId(to, toLife) };
+    const row = rowOf["route-leak"]({ id, key: slot + 1, ...ends, prefixes });
+    return [{ table: "route-leak", id, row }];
+  });
+
 const put = fc.oneof(
+  { weight: 3, arbitrary: router },
+  { weight: 4, arbitrary: routerInterface },
+  { weight: 2, arbitrary: routerLink },
+  { weight: 2, arbitrary: route },
+  { weight: 2, arbitrary: policy },
+  { weight: 2, arbitrary: leak },
   { weight: 3, arbitrary: chassis },
   { weight: 3, arbitrary: network },
   { weight: 1, arbitrary: subnet },
@@ -190,12 +325,47 @@ const whole: RowEdit[] = [
     const row = rowOf.network({ id, key: slot + 1, project: projectOf(slot) });
     return { table: "network", id, row };
   }),
+  ...Array.from({ length: NETWORKS - 1 }, (_, slot): RowEdit => {
+    const id = `sub-${slot}.4`;
+    const subnet = { id, network: networkId(slot, 0), cidr: "10.0.0.0/24", gatewayIp: "10.0.0.1" };
+    return { table: "subnet", id, row: rowOf.subnet(subnet) };
+  }),
+  ...Array.from({ length: ROUTERS }, (_, slot): RowEdit[] => {
+    const id = routerId(slot, 0);
+    const row = rowOf.router({ id, key: slot + 1, project: projectOf(slot) });
+    // Routers 0 and 2 share a network and a project, router 3 has none yet.
+    const on = [0, 1, 0, 3][slot] ?? 0;
+    const given = {
+      id: `if-${slot}.${on}`,
+      key: slot * NETWORKS + on + 1,
+      fixedIps: slot === 2 ? [{ subnet: "sub-0.4", ip: "10.0.0.12" }] : [],
+    };
+    const ends = { router: id, network: networkId(on, 0) };
+    return [
+      { table: "router", id, row },
+      {
+        table: "router-interface",
+        id: given.id,
+        row: rowOf["router-interface"]({ ...given, ...ends, project: projectOf(slot) }),
+      },
+    ];
+  }).flat(),
+  {
+    table: "route-leak",
+    id: "leak-0",
+    row: rowOf["route-leak"]({
+      ...{ id: "leak-0", key: 1, from: routerId(0, 0), to: routerId(1, 0) },
+      prefixes: ["10.0.0.4/31"],
+    }),
+  },
   ...Array.from({ length: PORTS }, (_, slot): RowEdit[] => {
     const id = portId(slot, 0);
     const on = networkId(slot % (NETWORKS - 1), 0);
     const project = projectOf(slot % (NETWORKS - 1));
     const allowedAddressPairs = [{ ip: "10.0.0.0/24", mac: null }];
-    const row = rowOf.port({ id, key: slot + 1, network: on, project, allowedAddressPairs });
+    const fixedIps = slot < 3 ? [{ subnet: "any", ip: "10.0.0.5" }] : [];
+    const given = { id, key: slot + 1, network: on, project, fixedIps, allowedAddressPairs };
+    const row = rowOf.port(given);
     const claimId = `${on}/10.0.0.6`;
     const claimed = { id: claimId, network: on, ip: "10.0.0.6", port: id, generation: 1n };
     return [

@@ -55,12 +55,11 @@ export const indexes: Readonly<Record<IndexName, Index>> = {
       if (row.state === "fenced") emit("", id);
     },
   },
-  /** Network key, and `<network key>/<chassis key>` -> located ports with port security off. */
+  /** `<network key>/<chassis key>` -> located ports of an overlay with port security off. */
   openPorts: {
     table: "located",
     entries: (id, row, emit) => {
-      if (row.portSecurity) return;
-      emit(String(row.networkKey), id);
+      if (row.portSecurity || row.vtepIp === null) return;
       emit(`${row.networkKey}/${row.chassisKey}`, id);
     },
   },
@@ -76,6 +75,62 @@ export const indexes: Readonly<Record<IndexName, Index>> = {
       const [network = "", chassis = ""] = key.split("/");
       emit(network, paddedKey(chassis));
       emit(`${network}/${chassisBlock(Number(chassis))}`, paddedKey(chassis));
+    },
+  },
+  /** Router key -> router id. */
+  routerByKey: {
+    table: "router",
+    entries: (id, row, emit) => emit(String(row.key), id),
+  },
+  /** Route key -> route id. */
+  routeByKey: {
+    table: "route",
+    entries: (id, row, emit) => emit(String(row.key), id),
+  },
+  /** Policy key -> id of the policy route. */
+  policyByKey: {
+    table: "policy-route",
+    entries: (id, row, emit) => emit(String(row.key), id),
+  },
+  /** Leak key -> leak id. */
+  leakByKey: {
+    table: "route-leak",
+    entries: (id, row, emit) => emit(String(row.key), id),
+  },
+  /** `<network id> <ip>` -> segments that hold the address, of routers that are down too. */
+  interfaceByAddress: {
+    table: "segment",
+    entries: (id, row, emit) => {
+      if (row.network === null) return;
+      for (const { ip } of row.addresses) emit(`${row.network} ${ip}`, id);
+    },
+  },
+  /** `<router key>/<network or link key>` -> segment. */
+  segmentByKey: {
+    table: "segment",
+    entries: (id, row, emit) => {
+      if (row.up) emit(`${row.routerKey}/${row.networkKey}`, id);
+    },
+  },
+  /** Router id -> segments. */
+  segmentByRouter: {
+    table: "segment",
+    entries: (id, row, emit) => {
+      if (row.up) emit(row.router, id);
+    },
+  },
+  /** `<network id> <project>` -> segments of the routers of the project there. */
+  segmentByNetwork: {
+    table: "segment",
+    entries: (id, row, emit) => {
+      if (row.up && row.network !== null) emit(`${row.network} ${row.project}`, id);
+    },
+  },
+  /** Network id -> leaks that name prefixes of it. */
+  leakByNetwork: {
+    table: "leak",
+    entries: (id, row, emit) => {
+      for (const cut of row.cuts) emit(cut.network, id);
     },
   },
 };

@@ -5,6 +5,10 @@ import {
   InstructionBody,
   type LocalPort,
   type NetworkConfig,
+  type PolicyRule,
+  PolicyVerdict,
+  type PortSpan,
+  type SegmentHop,
 } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { EncapType } from "@weft/shared/gen/weft/v1/types.ts";
 import { bytesToIp } from "@weft/shared/net/ip.ts";
@@ -50,6 +54,31 @@ function wordsOf(body: InstructionBody["body"]): Words {
       const where = { chassis: chassisKey, vtep: bytesToIp(vtepIp) };
       return { ip: bytesToIp(ip), mac: bytesToMac(mac), port: portKey, ...where };
     }
+    case "router":
+      return { id: body.value.routerId };
+    case "routerPort": {
+      const { interfaceKey, mac, addresses, routeTable, mtuBytes, link } = body.value;
+      const ips = addresses.map(({ ip, prefixLen }) => `${bytesToIp(ip)}/${prefixLen}`);
+      const rest = { table: routeTable, mtu: mtuBytes, link: on(link) };
+      return { key: interfaceKey, mac: bytesToMac(mac), ips, ...rest };
+    }
+    case "staticRoute": {
+      const { table, prefix, prefixLen, nextHops } = body.value;
+      const hops = nextHops.length === 0 ? "blackhole" : nextHops.map(renderHop);
+      return { table, prefix: renderPrefix(prefix, prefixLen), hops };
+    }
+    case "policyRule":
+      return wordsOfPolicy(body.value);
+    case "routerNeighbour": {
+      const { networkKey, mac, ips, chassisKey, encap, vtepIp } = body.value;
+      const vtep = vtepIp.length === 0 ? "" : bytesToIp(vtepIp);
+      const where = { chassis: chassisKey, encap: ENCAPS[encap] ?? "", vtep };
+      return { network: networkKey, mac: bytesToMac(mac), ips: ips.map(bytesToIp), ...where };
+    }
+    case "leakedRoute": {
+      const { prefix, prefixLen, mac, mtuBytes } = body.value;
+      return { prefix: renderPrefix(prefix, prefixLen), mac: bytesToMac(mac), mtu: mtuBytes };
+    }
     case "localVif":
     case "localTunnel":
     case "localPatch":
@@ -71,6 +100,28 @@ function wordsOfNetwork(network: NetworkConfig): Words {
     unknown: on(network.unknownUnicast),
   };
 }
+
+function wordsOfPolicy(policy: PolicyRule): Words {
+  const span = ({ first, last }: PortSpan): string => `${first}-${last}`;
+  return {
+    priority: policy.priority,
+    source: renderPrefix(policy.source, policy.sourceLen),
+    destination: renderPrefix(policy.destination, policy.destinationLen),
+    protocol: policy.protocol,
+    source_ports: policy.sourcePorts.map(span),
+    destination_ports: policy.destinationPorts.map(span),
+    ingress: policy.ingressNetworkKey,
+    verdict: VERDICTS[policy.verdict] ?? "",
+    hops: policy.nextHops.map(renderHop),
+  };
+}
+
+/** Empty = any. */
+const renderPrefix = (ip: Buffer, prefixLen: number): string =>
+  ip.length === 0 ? "" : `${bytesToIp(ip)}/${prefixLen}`;
+
+/** The address and the key of the network or link that it is on. */
+const renderHop = ({ ip, networkKey }: SegmentHop): string => `${bytesToIp(ip)}@${networkKey}`;
 
 function wordsOfPort(port: LocalPort): Words {
   return {
@@ -96,6 +147,12 @@ const ENCAPS: Readonly<Record<number, string>> = {
   [EncapType.VXLAN]: "vxlan",
   [EncapType.GRE]: "gre",
   [EncapType.STT]: "stt",
+};
+
+const VERDICTS: Readonly<Record<number, string>> = {
+  [PolicyVerdict.ALLOW]: "allow",
+  [PolicyVerdict.DROP]: "drop",
+  [PolicyVerdict.REROUTE]: "reroute",
 };
 
 const on = (value: boolean): string => (value ? "on" : "");

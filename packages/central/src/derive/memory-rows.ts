@@ -71,6 +71,7 @@ export const rowOf = {
     encap: 1,
     physicalNetwork: null,
     vlan: 0,
+    shared: false,
     mtuBytes: 0,
     ...given,
   }),
@@ -107,6 +108,56 @@ export const rowOf = {
       },
     ],
     physicalNetworks: [],
+    ...given,
+  }),
+  router: (given: Given<"router"> & { key: number }): Rows["router"] => ({
+    ...meta(given.id, "default"),
+    adminUp: true,
+    ...given,
+  }),
+  "router-interface": (
+    given: Given<"router-interface"> & { key: number; router: string; network: string },
+  ): Rows["router-interface"] => ({
+    ...meta(given.id, "default"),
+    mac: macOf(0x80_0000 + given.key),
+    fixedIps: [],
+    routeTable: 0,
+    ...given,
+  }),
+  route: (
+    given: Given<"route"> & { key: number; router: string; destination: string },
+  ): Rows["route"] => ({
+    ...meta(given.id, "default"),
+    table: 0,
+    nextHops: [],
+    ...given,
+  }),
+  "policy-route": (
+    given: Given<"policy-route"> & { key: number; router: string },
+  ): Rows["policy-route"] => ({
+    ...meta(given.id, "default"),
+    priority: given.key,
+    source: null,
+    destination: null,
+    protocol: 0,
+    sourcePorts: [],
+    destinationPorts: [],
+    ingressNetwork: null,
+    verdict: "allow",
+    nextHops: [],
+    ...given,
+  }),
+  "router-link": (
+    given: Given<"router-link"> & { key: number; ends: Rows["router-link"]["ends"] },
+  ): Rows["router-link"] => ({
+    ...meta(given.id, "default"),
+    ...given,
+  }),
+  "route-leak": (
+    given: Given<"route-leak"> & { key: number; from: string; to: string },
+  ): Rows["route-leak"] => ({
+    ...meta(given.id, "default"),
+    prefixes: [],
     ...given,
   }),
   binding: (given: Given<"binding"> & { chassis: string }): Rows["binding"] => ({

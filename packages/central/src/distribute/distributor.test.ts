@@ -12,9 +12,9 @@ test("an agent gets what it hosts and where its peers are, and nothing else", as
   expect([...a.held.keys()].sort()).toEqual([
     "chassis/chassis-1/config",
     "chassis/chassis-1/port/1",
+    "flood/7/peer/2",
+    "flood/7/peer/3",
     "network/7/config",
-    "network/7/flood/2",
-    "network/7/flood/3",
     "network/7/location/1",
     "network/7/location/2",
   ]);

@@ -2,6 +2,7 @@
 // reconnect goes on where it was (CONTINUE). Keys only: the body is looked up when a frame is frozen, so that the latest goes
 // out and `pending` is bounded by keys. Pure; driven by distributor.ts and session.ts.
 
+import type { Scopes } from "../derive/interest.ts";
 import { scopeOf } from "@weft/shared/instruction-digest.ts";
 import { DurableFrames } from "./durable-frames.ts";
 import type { FrameContent } from "./frames.ts";
@@ -14,7 +15,7 @@ export interface Stem {
 
 export interface OutboxReader {
   instructions(scope: string): ReadonlyMap<string, Buffer>;
-  scopes(chassis: string): ReadonlySet<string>;
+  scopes(chassis: string): Scopes;
 }
 
 interface Unacked {
@@ -85,7 +86,7 @@ export class Outbox {
   /** Instructions that the chassis is to hold. */
   get instructions(): number {
     let count = 0;
-    for (const scope of this.#reader.scopes(this.chassis)) {
+    for (const scope of this.#reader.scopes(this.chassis).keys()) {
       count += this.#reader.instructions(scope).size;
     }
     return count;

@@ -2,12 +2,13 @@
 // the keys of the scopes that differ; called by session.ts, a step at a time. What changes between the steps is queued for the
 // agent anyway: it may be in the result or not.
 
+import type { Scopes } from "../derive/interest.ts";
 import { scopeOf } from "@weft/shared/instruction-digest.ts";
 import type { ScopeDigest } from "@weft/shared/gen/weft/v1/southbound.ts";
 
 export interface ResyncReader {
   instructions(scope: string): ReadonlyMap<string, Buffer>;
-  scopes: ReadonlySet<string>;
+  scopes: Scopes;
   digest(scope: string): Generator<void, Buffer>;
   hash(key: string, body: Buffer): Buffer;
 }
@@ -64,7 +65,7 @@ export function* planResync(
     }
     yield;
   }
-  for (const scope of reader.scopes) {
+  for (const scope of reader.scopes.keys()) {
     if (given.equal.has(scope)) continue;
     for (const [key, body] of reader.instructions(scope)) {
       const theirs = given.theirs.get(key);

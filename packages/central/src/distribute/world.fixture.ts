@@ -80,6 +80,7 @@ export class World {
     this.bindings = new Bindings({
       rows: this.rows,
       isFixedIp: (network, ip) => this.deriver.isFixedIp(network, ip),
+      isRouted: (network, ip) => this.deriver.isRouted(network, ip),
       clock: options.clock,
       publish: (changes) => this.publisher.publishVolatile(changes),
       config: options.bindings ?? {},
@@ -127,7 +128,7 @@ export class World {
   /** What derivation says that a chassis holds. */
   expected(chassis: string): Map<string, string> {
     const expected = new Map<string, string>();
-    for (const scope of this.deriver.interest.scopes(chassis)) {
+    for (const scope of this.deriver.interest.scopes(chassis).keys()) {
       for (const [key, body] of this.deriver.interest.instructions(scope)) {
         expected.set(key, body.toString("hex"));
       }

@@ -6,12 +6,15 @@ import {
   maxChassisKey,
   maxNetworkKey,
   maxPortKey,
+  maxRoutingKey,
   minChassisKey,
   minNetworkKey,
   minPortKey,
+  minRoutingKey,
 } from "@weft/shared/net/vni.ts";
 import { bytesToMac } from "@weft/shared/net/mac.ts";
 import { addressGroup } from "../model/indexes.ts";
+import type { IndexName } from "../model/indexes.ts";
 import type { SubnetRow } from "../model/rows.ts";
 import type { Tables } from "../model/tables.ts";
 import { AddressPool } from "./address-pool.ts";
@@ -19,7 +22,15 @@ import type { RandomBytes } from "./address-pool.ts";
 import type { PoolDraft, Release } from "./reuse-pool.ts";
 import { ReusePool } from "./reuse-pool.ts";
 
-export type KeySpace = "network" | "port" | "chassis";
+export type KeySpace =
+  | "network"
+  | "port"
+  | "chassis"
+  | "router"
+  | "router-interface"
+  | "route"
+  | "policy-route"
+  | "route-leak";
 
 /** True when no agent can still act on the old meaning of a freed key. */
 export type KeyReusable = (space: KeySpace, key: number, release: Release) => boolean;
@@ -47,6 +58,23 @@ const keyRanges: Readonly<Record<KeySpace, readonly [number, number]>> = {
   network: [minNetworkKey, maxNetworkKey],
   port: [minPortKey, maxPortKey],
   chassis: [minChassisKey, maxChassisKey],
+  router: [minRoutingKey, maxRoutingKey],
+  "router-interface": [minRoutingKey, maxRoutingKey],
+  route: [minRoutingKey, maxRoutingKey],
+  "policy-route": [minRoutingKey, maxRoutingKey],
+  "route-leak": [minRoutingKey, maxRoutingKey],
+};
+
+/** Where a key of a space may be in use. A link is a segment: it has a network's key. */
+const keyIndexes: Readonly<Record<KeySpace, readonly IndexName[]>> = {
+  network: ["networkKey", "linkKey"],
+  port: ["portKey"],
+  chassis: ["chassisKey"],
+  router: ["routerKey"],
+  "router-interface": ["interfaceKey"],
+  route: ["routeKey"],
+  "policy-route": ["policyKey"],
+  "route-leak": ["leakKey"],
 };
 
 export const MAX_FREED_KEYS = 65_536;
@@ -81,6 +109,11 @@ export class Allocator {
       network: this.#keyPool("network"),
       port: this.#keyPool("port"),
       chassis: this.#keyPool("chassis"),
+      router: this.#keyPool("router"),
+      "router-interface": this.#keyPool("router-interface"),
+      route: this.#keyPool("route"),
+      "policy-route": this.#keyPool("policy-route"),
+      "route-leak": this.#keyPool("route-leak"),
     };
   }
 
@@ -100,11 +133,13 @@ export class Allocator {
     this.#keyDraft(draft, space).released.set(key, draft.release);
   }
 
-  /** A MAC that no port has; undefined when the prefix is crowded. */
+  /** A MAC that no port and no router interface has; undefined when the prefix is crowded. */
   drawMac(draft: AllocationDraft): string | undefined {
     const prefix = this.#options.macPrefix.split(":").map((byte) => Number.parseInt(byte, 16));
     const isFree = (mac: string): boolean =>
-      !draft.macs.has(mac) && this.#options.tables.count("portMac", mac) === 0;
+      !draft.macs.has(mac) &&
+      this.#options.tables.count("portMac", mac) === 0 &&
+      this.#options.tables.count("interfaceMac", mac) === 0;
     const bytes = Buffer.alloc(6);
     Buffer.from(prefix).copy(bytes);
     const tail = 6 - prefix.length;
@@ -207,7 +242,10 @@ export class Allocator {
       if (this.#isAged(release, nowMs)) continue;
       if (!this.#isUsed(subnet, ip)) quarantined += 1n;
     }
-    const used = BigInt(this.#options.tables.count("subnetAddress", subnet.id));
+    const { tables } = this.#options;
+    const used = BigInt(
+      tables.count("subnetAddress", subnet.id) + tables.count("interfaceSubnet", subnet.id),
+    );
     return { total: pool.size, used, quarantined };
   }
 
@@ -216,7 +254,9 @@ export class Allocator {
   }
 
   #isUsed(subnet: SubnetRow, ip: string): boolean {
-    return this.#options.tables.count("portIp", addressGroup(subnet.network, ip)) > 0;
+    const { tables } = this.#options;
+    const group = addressGroup(subnet.network, ip);
+    return tables.count("portIp", group) > 0 || tables.count("interfaceIp", group) > 0;
   }
 
   #keyPool(space: KeySpace): ReusePool<number> {
@@ -225,7 +265,7 @@ export class Allocator {
     return new ReusePool<number>({
       size: BigInt(max - min + 1),
       at: (position) => min + Number(position),
-      isUsed: (key) => tables.count(`${space}Key`, String(key)) > 0,
+      isUsed: (key) => keyIndexes[space].some((index) => tables.count(index, String(key)) > 0),
       preferReuseAbove: Math.min(reuseKeysAbove, (max - min) / 2),
     });
   }

@@ -1,7 +1,7 @@
 // The secondary indexes over rows: which groups a row belongs to, as data. Pure; kept by tables.ts, read by validation, ipam
 // and the API. A group is text; a member is the id of the row unless the index says otherwise.
 
-import type { Rows, TableName } from "./rows.ts";
+import type { DurableTableName, Rows, TableName } from "./rows.ts";
 
 /** One entry of an index: the group, and who is in it. */
 export type IndexEntry = readonly [group: string, member: string];
@@ -30,9 +30,22 @@ export const indexSpecs = {
   subnetName: index("subnet", (row) => [[nameGroup(row.project, row.name), row.id]]),
   portName: index("port", (row) => [[nameGroup(row.project, row.name), row.id]]),
   chassisName: index("chassis", (row) => [[nameGroup(row.project, row.name), row.id]]),
+  routerName: index("router", (row) => [[nameGroup(row.project, row.name), row.id]]),
+  interfaceName: index("router-interface", (row) => [[nameGroup(row.project, row.name), row.id]]),
+  routeName: index("route", (row) => [[nameGroup(row.project, row.name), row.id]]),
+  policyName: index("policy-route", (row) => [[nameGroup(row.project, row.name), row.id]]),
+  linkName: index("router-link", (row) => [[nameGroup(row.project, row.name), row.id]]),
+  leakName: index("route-leak", (row) => [[nameGroup(row.project, row.name), row.id]]),
   networkKey: index("network", (row) => [[String(row.key), row.id]]),
   portKey: index("port", (row) => [[String(row.key), row.id]]),
   chassisKey: index("chassis", (row) => [[String(row.key), row.id]]),
+  routerKey: index("router", (row) => [[String(row.key), row.id]]),
+  interfaceKey: index("router-interface", (row) => [[String(row.key), row.id]]),
+  routeKey: index("route", (row) => [[String(row.key), row.id]]),
+  policyKey: index("policy-route", (row) => [[String(row.key), row.id]]),
+  /** Network keys that links have. */
+  linkKey: index("router-link", (row) => [[String(row.key), row.id]]),
+  leakKey: index("route-leak", (row) => [[String(row.key), row.id]]),
   /** `<physical network>/<vlan>` -> provider networks. */
   networkSegment: index("network", (row) =>
     row.physicalNetwork === null ? [] : [[segmentGroup(row.physicalNetwork, row.vlan), row.id]],
@@ -56,6 +69,54 @@ export const indexSpecs = {
   portRequestedChassis: index("port", (row) =>
     row.requestedChassis === null ? [] : [[row.requestedChassis, row.id]],
   ),
+  interfaceRouter: index("router-interface", (row) => [[row.router, row.id]]),
+  interfaceNetwork: index("router-interface", (row) => [[row.network, row.id]]),
+  /** `<router>/<network>` -> interfaces; one a group in a valid model. */
+  interfacePlace: index("router-interface", (row) => [
+    [placeGroup(row.router, row.network), row.id],
+  ]),
+  /** `<network>/<mac>` -> interfaces. */
+  interfaceMacInNetwork: index("router-interface", (row) =>
+    row.mac === "" ? [] : [[addressGroup(row.network, row.mac), row.id]],
+  ),
+  interfaceMac: index("router-interface", (row) => (row.mac === "" ? [] : [[row.mac, row.id]])),
+  /** `<network>/<ip>` -> interfaces that were given the address; those that have it as a gateway are not here. */
+  interfaceIp: index("router-interface", (row) =>
+    row.fixedIps.map((fixed): IndexEntry => [addressGroup(row.network, fixed.ip), row.id]),
+  ),
+  /** Subnet -> interfaces that were given an address in it. */
+  interfaceSubnet: index("router-interface", (row) =>
+    row.fixedIps.map((fixed): IndexEntry => [fixed.subnet, row.id]),
+  ),
+  routeRouter: index("route", (row) => [[row.router, row.id]]),
+  /** `<router>/<table>/<destination>` -> routes; one a group in a valid model. */
+  routeDestination: index("route", (row) => [
+    [routeGroup(row.router, row.table, row.destination), row.id],
+  ]),
+  /** `<router>/<destination>` -> routes, of any table. */
+  routePrefix: index("route", (row) => [[addressGroup(row.router, row.destination), row.id]]),
+  /** `<router>/<ip>` -> routes with that next hop. */
+  routeNextHop: index("route", (row) =>
+    row.nextHops.map((ip): IndexEntry => [addressGroup(row.router, ip), row.id]),
+  ),
+  policyRouter: index("policy-route", (row) => [[row.router, row.id]]),
+  /** `<router>/<priority>` -> policies; one a group in a valid model. */
+  policyPriority: index("policy-route", (row) => [
+    [priorityGroup(row.router, row.priority), row.id],
+  ]),
+  /** `<router>/<network>` -> policies for packets that come from there. */
+  policyIngress: index("policy-route", (row) =>
+    row.ingressNetwork === null ? [] : [[placeGroup(row.router, row.ingressNetwork), row.id]],
+  ),
+  /** `<router>/<ip>` -> policies with that next hop. */
+  policyNextHop: index("policy-route", (row) =>
+    row.nextHops.map((ip): IndexEntry => [addressGroup(row.router, ip), row.id]),
+  ),
+  linkRouter: index("router-link", (row) =>
+    row.ends.map((end): IndexEntry => [end.router, row.id]),
+  ),
+  leakFrom: index("route-leak", (row) => [[row.from, row.id]]),
+  leakTo: index("route-leak", (row) => [[row.to, row.id]]),
   /** Chassis -> bound ports. */
   bindingChassis: index("binding", (row) => [[row.chassis, row.id]]),
   /** Port -> claims. */
@@ -64,47 +125,60 @@ export const indexSpecs = {
 
 export type IndexName = keyof typeof indexSpecs;
 
-/** What validation and allocation need to see. */
-export const headIndexes: readonly IndexName[] = [
-  "networkName",
-  "subnetName",
-  "portName",
-  "chassisName",
-  "networkKey",
-  "portKey",
-  "chassisKey",
+/** What only reads need to see. */
+const readOnly: readonly IndexName[] = ["bindingChassis", "claimPort"];
+
+/** What only validation and allocation need to see. */
+const headOnly: ReadonlySet<IndexName> = new Set([
   "networkSegment",
-  "subnetNetwork",
-  "portNetwork",
   "portMacInNetwork",
   "portMac",
   "portIp",
-  "subnetAddress",
   "portRequestedChassis",
-];
+  "interfaceMacInNetwork",
+  "interfaceMac",
+  "routeDestination",
+  "routePrefix",
+  "routeNextHop",
+  "policyPriority",
+  "policyIngress",
+  "policyNextHop",
+]);
+
+const allNames = Object.keys(indexSpecs) as IndexName[];
+
+/** What validation and allocation need to see. */
+export const headIndexes: readonly IndexName[] = allNames.filter(
+  (name) => !readOnly.includes(name),
+);
 
 /** What reads need to see. */
-export const readIndexes: readonly IndexName[] = [
-  "networkName",
-  "subnetName",
-  "portName",
-  "chassisName",
-  "networkKey",
-  "portKey",
-  "chassisKey",
-  "subnetNetwork",
-  "portNetwork",
-  "subnetAddress",
-  "bindingChassis",
-  "claimPort",
-];
+export const readIndexes: readonly IndexName[] = allNames.filter((name) => !headOnly.has(name));
 
 export const nameGroup = (project: string, name: string): string => `${project}/${name}`;
 export const segmentGroup = (physicalNetwork: string, vlan: number): string =>
   `${physicalNetwork}/${vlan}`;
-export const addressGroup = (network: string, address: string): string => `${network}/${address}`;
+/** Of a network, or of a router whose next hop the address is. */
+export const addressGroup = (owner: string, address: string): string => `${owner}/${address}`;
+export const placeGroup = (router: string, network: string): string => `${router}/${network}`;
+export const routeGroup = (router: string, table: number, destination: string): string =>
+  `${router}/${table}/${destination}`;
+export const priorityGroup = (router: string, priority: number): string => `${router}/${priority}`;
+
+const nameIndexes: Readonly<Record<DurableTableName, IndexName>> = {
+  network: "networkName",
+  subnet: "subnetName",
+  port: "portName",
+  chassis: "chassisName",
+  router: "routerName",
+  "router-interface": "interfaceName",
+  route: "routeName",
+  "policy-route": "policyName",
+  "router-link": "linkName",
+  "route-leak": "leakName",
+};
 
 /** The index over names of a durable table. */
-export function nameIndex(table: "network" | "subnet" | "port" | "chassis"): IndexName {
-  return `${table}Name`;
+export function nameIndex(table: DurableTableName): IndexName {
+  return nameIndexes[table];
 }

@@ -2,7 +2,14 @@
 // the orchestrator verbs, read by plan.ts. Text is as the caller wrote it; the empty string means absent, as in the proto.
 
 import type { EncapType } from "@weft/shared/gen/weft/v1/types.ts";
-import type { ChassisRow, DurableTableName, NetworkRow, PortRow, SubnetRow } from "./rows.ts";
+import type {
+  ChassisRow,
+  DurableTableName,
+  PolicyRouteRow,
+  PortRange,
+  PortRow,
+  Rows,
+} from "./rows.ts";
 
 export interface MetaIntent {
   readonly id: string;
@@ -17,7 +24,12 @@ export interface NetworkSpecIntent {
   /** null = as it is. UNSPECIFIED encap = as it is, else Geneve. */
   readonly type:
     | { readonly kind: "overlay"; readonly encap: EncapType }
-    | { readonly kind: "provider"; readonly physicalNetwork: string; readonly vlan: number }
+    | {
+        readonly kind: "provider";
+        readonly physicalNetwork: string;
+        readonly vlan: number;
+        readonly shared: boolean;
+      }
     | null;
   readonly mtuBytes: number;
 }
@@ -55,11 +67,70 @@ export interface ChassisSpecIntent {
   readonly physicalNetworks: readonly string[];
 }
 
-interface SpecIntents {
+export interface RouterSpecIntent {
+  readonly adminDown: boolean;
+}
+
+export interface RouterInterfaceSpecIntent {
+  readonly router: string;
+  readonly network: string;
+  readonly mac: string;
+  readonly fixedIps: readonly { readonly subnet: string; readonly ip: string }[];
+  readonly routeTable: number;
+}
+
+export interface RouteSpecIntent {
+  readonly router: string;
+  readonly table: number;
+  readonly destination: string;
+  readonly nextHops: readonly string[];
+  readonly blackhole: boolean;
+}
+
+export interface PolicyRouteSpecIntent {
+  readonly router: string;
+  readonly priority: number;
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol: number;
+  readonly sourcePorts: readonly PortRange[];
+  readonly destinationPorts: readonly PortRange[];
+  readonly ingressNetwork: string;
+  /** null = as it is. */
+  readonly action: {
+    readonly verdict: PolicyRouteRow["verdict"];
+    readonly nextHops: readonly string[];
+  } | null;
+}
+
+export interface RouterLinkEndIntent {
+  readonly router: string;
+  readonly addresses: readonly string[];
+}
+
+export interface RouterLinkSpecIntent {
+  /** null = as it is. */
+  readonly first: RouterLinkEndIntent | null;
+  readonly second: RouterLinkEndIntent | null;
+}
+
+export interface RouteLeakSpecIntent {
+  readonly from: string;
+  readonly to: string;
+  readonly prefixes: readonly string[];
+}
+
+export interface SpecIntents {
   network: NetworkSpecIntent;
   subnet: SubnetSpecIntent;
   port: PortSpecIntent;
   chassis: ChassisSpecIntent;
+  router: RouterSpecIntent;
+  "router-interface": RouterInterfaceSpecIntent;
+  route: RouteSpecIntent;
+  "policy-route": PolicyRouteSpecIntent;
+  "router-link": RouterLinkSpecIntent;
+  "route-leak": RouteLeakSpecIntent;
 }
 
 export type UpsertIntent = {
@@ -106,7 +177,7 @@ export type EditIntent =
 
 export type ChangeIntent = UpsertIntent | DeleteIntent | EditIntent;
 
-export type DurableRow = NetworkRow | SubnetRow | PortRow | ChassisRow;
+export type DurableRow = Rows[DurableTableName];
 
 export type PlanAction = "created" | "updated" | "unchanged" | "deleted";
 

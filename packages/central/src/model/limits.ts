@@ -13,3 +13,20 @@ export const maxPhysicalNetworkLength = 63;
 /** Encapsulations and physical networks of a chassis. */
 export const maxEncapsPerChassis = 8;
 export const maxPhysicalNetworksPerChassis = 64;
+export const maxInterfacesPerRouter = 256;
+/** Prefixes of networks and links that a router is connected to. */
+export const maxConnectedPerRouter = 1024;
+export const maxRoutesPerRouter = 10_000;
+export const maxPoliciesPerRouter = 1000;
+export const maxLinksPerRouter = 64;
+/** In each direction: from a router, and to it. */
+export const maxLeaksPerRouter = 64;
+export const maxPrefixesPerLeak = 64;
+export const maxAddressesPerLinkEnd = 16;
+/** Of a route, and of a policy route. */
+export const maxNextHops = 16;
+/** Source ports and destination ports of a policy route, each. */
+export const maxPortRanges = 16;
+export const maxRouteTable = 65_535;
+export const minPolicyPriority = 1;
+export const maxPolicyPriority = 32_767;

@@ -1,7 +1,8 @@
 // Plans a change set: from what callers want to rows, with every problem named and everything allocated. Works on the head tables
 // directly and puts them back when the set is refused. Pure: time, ids and randomness come in. Called by store/transactor.ts only.
 //
-//   identify -> deletes -> chassis, networks, subnets -> ports: static parts -> ports: dynamic parts -> checks of the whole
+//   identify -> deletes -> static parts, what is referred to first -> dynamic addresses of ports, of router interfaces
+//            -> links, routes, policies, leaks -> checks of the whole
 //
 // The order of changes inside a set has no meaning. It is a generator that yields after each change, so that a set of any size can be
 // run in slices; nobody else may touch the tables meanwhile.
@@ -10,17 +11,22 @@ import type { Diagnostic } from "@weft/shared/diagnostics.ts";
 import type { AllocationDraft, Allocator } from "../ipam/allocator.ts";
 import { nameGroup, nameIndex } from "./indexes.ts";
 import type { ChangeIntent, DurableRow, PlanAction, PlanResult, UpsertIntent } from "./intents.ts";
-import { allocatePort } from "./plan-ports.ts";
+import { rulesOf } from "./kinds.ts";
+import type { Draft } from "./kinds.ts";
+import { allocateAddresses } from "./plan-addresses.ts";
 import { ObjectProblems, Problems } from "./problems.ts";
-import { describeObject, projectOf, resolve, usersOf } from "./references.ts";
-import type { ChassisRow, DurableTableName, PortRow, RowChange, Rows } from "./rows.ts";
+import { describeObject, projectOf, resolve } from "./references.ts";
+import type {
+  ChassisRow,
+  DurableTableName,
+  PortRow,
+  RowChange,
+  RouterInterfaceRow,
+} from "./rows.ts";
 import type { Tables } from "./tables.ts";
-import { completeChassis } from "./validate-chassis.ts";
+import { Users } from "./users.ts";
 import { clip, completeMeta } from "./validate-meta.ts";
-import { checkNetworkInPlace, completeNetwork } from "./validate-network.ts";
-import type { PortDraft } from "./validate-port.ts";
-import { checkPortInPlace, completePort } from "./validate-port.ts";
-import { checkGatewayInPlace, checkSubnetInPlace, completeSubnet } from "./validate-subnet.ts";
+import { Whole } from "./whole.ts";
 
 export interface PlanContext {
   readonly tables: Tables;
@@ -53,10 +59,26 @@ interface Item {
   readonly before: DurableRow | undefined;
   readonly problems: ObjectProblems;
   after: DurableRow | undefined;
-  port: PortDraft | undefined;
+  draft: Draft | undefined;
 }
 
-const MAX_USERS_NAMED = 5;
+/** The kinds whose rows have addresses of their own, in the order in which they draw dynamic ones. */
+const addressed: readonly DurableTableName[] = ["port", "router-interface"];
+/** What refers to others comes after them. */
+const firstKinds: readonly DurableTableName[] = [
+  "chassis",
+  "network",
+  "subnet",
+  "router",
+  "router-interface",
+  "port",
+];
+const lastKinds: readonly DurableTableName[] = [
+  "router-link",
+  "route",
+  "policy-route",
+  "route-leak",
+];
 
 export function* planChanges(
   context: PlanContext,
@@ -65,7 +87,7 @@ export function* planChanges(
   const problems = new Problems();
   const draft = context.allocator.begin({ atMs: context.nowMs, revision: context.revision });
   const items: Item[] = [];
-  const planning = new Planning(context, draft);
+  const planning = new Planning({ context, draft, items });
   const seen = new Map<string, string>();
   for (const intent of intents) {
     const item = identify(context, intent, problems, seen);
@@ -89,7 +111,7 @@ export function* planChanges(
   const plan: Plan = { results, changes, draft };
   if (problems.count === 0) return { ok: true, plan };
   yield* undoPlan(context, plan);
-  yield* planning.undoIncomplete(items);
+  yield* planning.undoIncomplete();
   return { ok: false, problems: problems.kept, count: problems.count };
 }
 
@@ -138,7 +160,7 @@ function identify(
     before: found,
     problems,
     after: found,
-    port: undefined,
+    draft: undefined,
   };
 }
 
@@ -176,10 +198,13 @@ function newIdOf(context: PlanContext, intent: ChangeIntent): string {
 class Planning {
   readonly #context: PlanContext;
   readonly #draft: AllocationDraft;
+  readonly #items: readonly Item[];
+  #whole: Whole | undefined;
 
-  constructor(context: PlanContext, draft: AllocationDraft) {
-    this.#context = context;
-    this.#draft = draft;
+  constructor(options: { context: PlanContext; draft: AllocationDraft; items: readonly Item[] }) {
+    this.#context = options.context;
+    this.#draft = options.draft;
+    this.#items = options.items;
   }
 
   /** Each step is run over all changes before the next one begins. */
@@ -189,20 +214,22 @@ class Planning {
       (item: Item): void => {
         if (item.table === table && item.intent.action !== "delete") step(item);
       };
+    const complete = (table: DurableTableName) => only(table, (item) => this.#complete(item));
+    const present = new Set(this.#items.map(({ table }) => table));
     return [
       (item) => this.#delete(item),
-      only("chassis", (item) => this.#complete(item)),
-      only("network", (item) => this.#complete(item)),
-      only("subnet", (item) => this.#complete(item)),
-      only("port", (item) => this.#complete(item)),
-      only("port", (item) => this.#allocate(item)),
+      ...firstKinds.filter((table) => present.has(table)).map(complete),
+      ...addressed
+        .filter((table) => present.has(table))
+        .map((table) => only(table, (item) => this.#allocate(item))),
+      ...lastKinds.filter((table) => present.has(table)).map(complete),
       (item) => this.#check(item),
     ];
   }
 
   /** Takes out what a refused set left in the tables beyond its changes. */
-  *undoIncomplete(items: readonly Item[]): Generator<void, void> {
-    for (const item of items) {
+  *undoIncomplete(): Generator<void, void> {
+    for (const item of this.#items) {
       this.#put(item, item.before);
       yield;
     }
@@ -216,27 +243,33 @@ class Planning {
       const reason = this.#context.chassisInUse(item.id);
       if (reason !== undefined) item.problems.add("IN_USE", "", reason);
     }
-    const { allocator, tables } = this.#context;
-    if (item.table !== "subnet") {
-      allocator.releaseKey(this.#draft, item.table, (before as { key: number }).key);
+    const { keySpace } = rulesOf(item.table);
+    if (keySpace !== null) {
+      this.#context.allocator.releaseKey(this.#draft, keySpace, (before as { key: number }).key);
     }
-    if (item.table === "port") {
-      for (const { subnet, ip } of (before as PortRow).fixedIps) {
-        const row = tables.get("subnet", subnet);
-        if (row !== undefined) allocator.releaseAddress(this.#draft, row, ip);
-      }
+    this.#releaseAddresses(before, new Set());
+  }
+
+  /** Addresses that a row had and that are not among the kept ones. */
+  #releaseAddresses(before: DurableRow | undefined, kept: ReadonlySet<string>): void {
+    if (before === undefined || !("fixedIps" in before)) return;
+    const { allocator, tables } = this.#context;
+    for (const { subnet, ip } of before.fixedIps) {
+      const row = kept.has(ip) ? undefined : tables.get("subnet", subnet);
+      if (row !== undefined) allocator.releaseAddress(this.#draft, row, ip);
     }
   }
 
   #complete(item: Item): void {
-    const after = item.intent.action === "edit" ? this.#edit(item) : this.#upsert(item);
-    if (after === undefined) return;
-    if (after.row.id !== item.id) throw new Error(`planned ${after.row.id} instead of ${item.id}`);
-    item.port = after.port;
-    this.#put(item, this.#withKey(item, after.row));
+    const draft = item.intent.action === "edit" ? this.#edit(item) : this.#upsert(item);
+    if (draft === undefined) return;
+    const { row } = draft;
+    if (row.id !== item.id) throw new Error(`planned ${row.id} instead of ${item.id}`);
+    item.draft = draft;
+    this.#put(item, this.#withKey(item, row));
   }
 
-  #edit(item: Item): { row: DurableRow; port: PortDraft | undefined } | undefined {
+  #edit(item: Item): Draft | undefined {
     const { intent } = item;
     if (intent.action !== "edit") return undefined;
     const row =
@@ -250,89 +283,60 @@ class Planning {
     const { revision, nowMs } = this.#context;
     const createdAtMs = item.before?.createdAtMs ?? nowMs;
     const complete: DurableRow = { ...row, revision, createdAtMs, updatedAtMs: nowMs };
-    const port =
-      intent.table === "port"
-        ? { row: complete as PortRow, slots: (complete as PortRow).fixedIps }
-        : undefined;
-    return { row: complete, port };
+    return "fixedIps" in complete ? { row: complete, slots: complete.fixedIps } : { row: complete };
   }
 
-  #upsert(item: Item): { row: DurableRow; port: PortDraft | undefined } | undefined {
+  #upsert(item: Item): Draft | undefined {
     const intent = item.intent as UpsertIntent;
     const { tables, revision, nowMs } = this.#context;
-    const { problems, before } = item;
-    const metaContext = { table: item.table, revision, nowMs, newId: () => item.id };
+    const { table, problems, before } = item;
+    const metaContext = { table, revision, nowMs, newId: () => item.id };
     const meta = completeMeta(intent.meta, before, metaContext, problems);
-    let row: DurableRow | undefined;
-    let port: PortDraft | undefined;
-    switch (intent.table) {
-      case "network":
-        row = completeNetwork(meta, intent.spec, before as Rows["network"] | undefined, problems);
-        break;
-      case "subnet":
-        row = completeSubnet(
-          tables,
-          meta,
-          intent.spec,
-          before as Rows["subnet"] | undefined,
-          problems,
-        );
-        break;
-      case "chassis":
-        row = completeChassis(meta, intent.spec, before as ChassisRow | undefined, problems);
-        break;
-      case "port":
-        port = completePort(tables, meta, intent.spec, before as PortRow | undefined, problems);
-        row = port?.row;
-        break;
-    }
-    return row === undefined ? undefined : { row, port };
+    return rulesOf(table).complete({ tables, meta, spec: intent.spec, before, problems });
   }
 
   /** Draws the key of a new row. */
   #withKey(item: Item, row: DurableRow): DurableRow {
-    if (item.table === "subnet" || !("key" in row) || row.key !== 0) return row;
+    const { keySpace } = rulesOf(item.table);
+    if (keySpace === null || !("key" in row) || row.key !== 0) return row;
     // A refused set is put back anyway: nothing is drawn for what is wrong already.
     if (item.problems.count > 0) return row;
-    const key = this.#context.allocator.drawKey(this.#draft, item.table);
+    const key = this.#context.allocator.drawKey(this.#draft, keySpace);
     if (key !== undefined) return { ...row, key };
     item.problems.add(
       "EXHAUSTED",
       "",
-      `no ${item.table} key is left: delete ${item.table}s that are not needed, or wait until all agents have heard of those deleted`,
+      `no ${keySpace} key is left: delete ${item.table}s that are not needed, or wait until all agents have heard of those deleted`,
     );
     return row;
   }
 
   #allocate(item: Item): void {
-    const { port, problems } = item;
-    if (port === undefined || problems.count > 0) return;
+    const { problems } = item;
+    const slots = item.draft?.slots;
+    if (slots === undefined || problems.count > 0) return;
     const { allocator, tables } = this.#context;
-    const current = item.after as PortRow;
-    const row = allocatePort({
+    const row = allocateAddresses({
       allocator,
-      draft: this.#draft,
       tables,
-      row: current,
-      port,
+      slots,
       problems,
+      draft: this.#draft,
+      row: item.after as PortRow | RouterInterfaceRow,
     });
     this.#put(item, row);
-    const kept = new Set(row.fixedIps.map((fixed) => fixed.ip));
-    for (const { subnet, ip } of (item.before as PortRow | undefined)?.fixedIps ?? []) {
-      const subnetRow = kept.has(ip) ? undefined : tables.get("subnet", subnet);
-      if (subnetRow !== undefined) allocator.releaseAddress(this.#draft, subnetRow, ip);
-    }
+    this.#releaseAddresses(item.before, new Set(row.fixedIps.map((fixed) => fixed.ip)));
   }
 
   #check(item: Item): void {
     const { tables } = this.#context;
-    const { problems, after, before } = item;
+    const { table, problems, after, before } = item;
+    this.#whole ??= new Whole(tables, this.#items);
     if (item.intent.action === "delete" && before !== undefined) {
-      const { users, count } = usersOf(tables, item.table, before, MAX_USERS_NAMED);
-      if (count === 0) return;
-      const more = count > users.length ? ` and ${count - users.length} more` : "";
-      const text = `in use by ${users.join(", ")}${more}: delete them first or in the same set`;
+      const users = new Users(tables);
+      rulesOf(table).addUsers(this.#whole, before, users);
+      if (users.count === 0) return;
+      const text = `in use by ${users.text}: delete them first or in the same set`;
       problems.add("IN_USE", "", text);
       return;
     }
@@ -342,15 +346,7 @@ class Planning {
       return;
     }
     this.#checkName(item, after);
-    if (item.table === "network") {
-      const old = before as Rows["network"] | undefined;
-      checkNetworkInPlace(tables, after as Rows["network"], old, problems);
-    }
-    if (item.table === "port") checkPortInPlace(tables, after as PortRow, problems);
-    if (item.table === "subnet") {
-      checkSubnetInPlace(tables, after as Rows["subnet"], problems);
-      checkGatewayInPlace(tables, after as Rows["subnet"], problems);
-    }
+    rulesOf(table).check({ whole: this.#whole, row: after, before, problems });
   }
 
   #checkName(item: Item, after: DurableRow): void {

@@ -1,7 +1,7 @@
-// References between objects: finding one by id or name, and who uses it. Pure over tables; used by the planner and by reads.
+// References between objects: finding one by id or name. Pure over tables; used by the planner and by reads.
 
 import { defaultProject } from "@weft/shared/ids.ts";
-import { addressGroup, nameGroup, nameIndex } from "./indexes.ts";
+import { nameGroup, nameIndex } from "./indexes.ts";
 import type { DurableTableName, Rows } from "./rows.ts";
 import type { Tables } from "./tables.ts";
 
@@ -36,34 +36,4 @@ export function describeObject(
   const name = meta.name === "" ? meta.id : meta.name;
   const inProject = meta.project === "" || meta.project === defaultProject;
   return inProject ? `${table} ${name}` : `${table} ${meta.project}/${name}`;
-}
-
-/** The objects that still refer to a row, at most `limit` of them, and how many there are. */
-export function usersOf(
-  tables: Tables,
-  table: DurableTableName,
-  row: Rows[DurableTableName],
-  limit: number,
-): { users: string[]; count: number } {
-  const users = new Set<string>();
-  let count = 0;
-  const add = (userTable: "subnet" | "port", members: Iterable<string>): void => {
-    for (const member of members) {
-      count += 1;
-      const user = tables.get(userTable, member);
-      if (users.size < limit && user !== undefined) users.add(describeObject(userTable, user));
-    }
-  };
-  if (table === "network") {
-    add("subnet", tables.members("subnetNetwork", row.id));
-    add("port", tables.members("portNetwork", row.id));
-  } else if (table === "subnet") {
-    const { network } = row as Rows["subnet"];
-    for (const ip of tables.members("subnetAddress", row.id)) {
-      add("port", tables.members("portIp", addressGroup(network, ip)));
-    }
-  } else if (table === "chassis") {
-    add("port", tables.members("portRequestedChassis", row.id));
-  }
-  return { users: [...users], count };
 }

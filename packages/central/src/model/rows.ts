@@ -25,6 +25,8 @@ export interface NetworkRow extends RowMeta {
   readonly physicalNetwork: string | null;
   /** 0 = flat or overlay. */
   readonly vlan: number;
+  /** Ports and router interfaces of other projects may name it. Provider networks only. */
+  readonly shared: boolean;
   /** 0 = computed. */
   readonly mtuBytes: number;
 }
@@ -71,6 +73,83 @@ export interface ChassisRow extends RowMeta {
   readonly physicalNetworks: readonly string[];
 }
 
+export interface RouterRow extends RowMeta {
+  /** 1..0xffffff. */
+  readonly key: number;
+  readonly adminUp: boolean;
+}
+
+/** One a (router, network). */
+export interface RouterInterfaceRow extends RowMeta {
+  /** 1..0xffffff, unique among all router interfaces. */
+  readonly key: number;
+  readonly router: string;
+  readonly network: string;
+  readonly mac: string;
+  /** Only those that differ from the gateway of their subnet; model/router-addresses.ts adds the gateways. */
+  readonly fixedIps: readonly { readonly subnet: string; readonly ip: string }[];
+  /** 0 = main. */
+  readonly routeTable: number;
+}
+
+export interface RouteRow extends RowMeta {
+  /** 1..0xffffff, unique among all routes. */
+  readonly key: number;
+  readonly router: string;
+  /** 0 = main. */
+  readonly table: number;
+  readonly destination: string;
+  /** Sorted; empty = blackhole. */
+  readonly nextHops: readonly string[];
+}
+
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface PolicyRouteRow extends RowMeta {
+  /** 1..0xffffff, unique among all policy routes. */
+  readonly key: number;
+  readonly router: string;
+  /** 1..32767, unique in the router. */
+  readonly priority: number;
+  /** null = any. */
+  readonly source: string | null;
+  readonly destination: string | null;
+  /** 0 = any. */
+  readonly protocol: number;
+  readonly sourcePorts: readonly PortRange[];
+  readonly destinationPorts: readonly PortRange[];
+  /** Id; null = any. */
+  readonly ingressNetwork: string | null;
+  readonly verdict: "allow" | "drop" | "reroute";
+  /** Sorted; with reroute. */
+  readonly nextHops: readonly string[];
+}
+
+export interface RouterLinkEnd {
+  readonly router: string;
+  /** Addresses with their prefix length, `10.255.0.1/30`; sorted. */
+  readonly addresses: readonly string[];
+}
+
+export interface RouterLinkRow extends RowMeta {
+  /** A network key: the link is a segment of its own. */
+  readonly key: number;
+  readonly ends: readonly [RouterLinkEnd, RouterLinkEnd];
+}
+
+export interface RouteLeakRow extends RowMeta {
+  /** 1..0xffffff, unique among all leaks. */
+  readonly key: number;
+  /** The router whose prefixes they are, and the one that is to reach them; ids. */
+  readonly from: string;
+  readonly to: string;
+  /** Sorted. */
+  readonly prefixes: readonly string[];
+}
+
 export type BindingState = "down" | "plugged" | "programmed" | "up";
 
 /** Volatile: which chassis owns a port and how far it has come there. Id = port id. */
@@ -99,18 +178,24 @@ export interface LivenessRow {
   readonly state: "alive" | "unreachable" | "fenced";
 }
 
-/** The tables of the model and the row type of each. The first four are durable intent, the others volatile. */
+/** The tables of the model and the row type of each. All but the last three are durable intent, those are volatile. */
 export interface Rows {
   network: NetworkRow;
   subnet: SubnetRow;
   port: PortRow;
   chassis: ChassisRow;
+  router: RouterRow;
+  "router-interface": RouterInterfaceRow;
+  route: RouteRow;
+  "policy-route": PolicyRouteRow;
+  "router-link": RouterLinkRow;
+  "route-leak": RouteLeakRow;
   binding: BindingRow;
   claim: ClaimRow;
   liveness: LivenessRow;
 }
 export type TableName = keyof Rows;
-export type DurableTableName = "network" | "subnet" | "port" | "chassis";
+export type DurableTableName = Exclude<TableName, "binding" | "claim" | "liveness">;
 export type AnyRow = Rows[TableName];
 
 /** One row before and after; undefined = absent. before and after are never both undefined. */

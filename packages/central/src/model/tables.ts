@@ -3,7 +3,7 @@
 
 import { headIndexes, indexSpecs, readIndexes } from "./indexes.ts";
 import type { AnyIndexSpec, IndexEntry, IndexName } from "./indexes.ts";
-import type { AnyRow, Batch, RowChange, Rows, TableName } from "./rows.ts";
+import type { AnyRow, Batch, DurableTableName, RowChange, Rows, TableName } from "./rows.ts";
 
 /** What derivation and validation read. */
 export interface RowReader {
@@ -12,15 +12,21 @@ export interface RowReader {
   values<T extends TableName>(table: T): IterableIterator<Rows[T]>;
 }
 
-export const tableNames: readonly TableName[] = [
+/** The tables of intent: what refers to others comes after them. */
+export const durableTables: readonly DurableTableName[] = [
+  "chassis",
   "network",
   "subnet",
   "port",
-  "chassis",
-  "binding",
-  "claim",
-  "liveness",
+  "router",
+  "router-interface",
+  "router-link",
+  "route",
+  "policy-route",
+  "route-leak",
 ];
+
+export const tableNames: readonly TableName[] = [...durableTables, "binding", "claim", "liveness"];
 
 /** More changes than this at once: the sorted ids are made anew instead of being kept. */
 const MAX_INSERTS = 256;
@@ -83,6 +89,12 @@ export class Tables implements RowReader {
     subnet: new Map(),
     port: new Map(),
     chassis: new Map(),
+    router: new Map(),
+    "router-interface": new Map(),
+    route: new Map(),
+    "policy-route": new Map(),
+    "router-link": new Map(),
+    "route-leak": new Map(),
     binding: new Map(),
     claim: new Map(),
     liveness: new Map(),

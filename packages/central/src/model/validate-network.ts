@@ -11,6 +11,7 @@ import type { ObjectProblems } from "./problems.ts";
 import { describeObject } from "./references.ts";
 import type { NetworkRow, RowMeta } from "./rows.ts";
 import type { Tables } from "./tables.ts";
+import { Users } from "./users.ts";
 import { clip } from "./validate-meta.ts";
 
 const encapNames: Readonly<Record<number, string>> = {
@@ -38,7 +39,7 @@ export function completeNetwork(
   return { ...meta, key: before?.key ?? 0, ...type, mtuBytes: spec.mtuBytes };
 }
 
-type NetworkType = Pick<NetworkRow, "encap" | "physicalNetwork" | "vlan">;
+type NetworkType = Pick<NetworkRow, "encap" | "physicalNetwork" | "vlan" | "shared">;
 
 function completeType(
   spec: NetworkSpecIntent,
@@ -57,11 +58,15 @@ function completeType(
       );
     }
     const encap = asked.encap === EncapType.UNSPECIFIED ? EncapType.GENEVE : asked.encap;
-    return before === undefined ? { encap, physicalNetwork: null, vlan: 0 } : typeOf(before);
+    return before === undefined
+      ? { encap, physicalNetwork: null, vlan: 0, shared: false }
+      : typeOf(before);
   }
   checkSegment(asked, problems);
-  const { physicalNetwork, vlan } = asked;
-  return before === undefined ? { encap: null, physicalNetwork, vlan } : typeOf(before);
+  const { physicalNetwork, vlan, shared } = asked;
+  // An overlay that was taken for a provider network stays unshared: it is refused above.
+  if (before !== undefined) return { ...typeOf(before), shared: shared && before.encap === null };
+  return { encap: null, physicalNetwork, vlan, shared };
 }
 
 function typeOf(row: NetworkRow | undefined): NetworkType {
@@ -69,6 +74,7 @@ function typeOf(row: NetworkRow | undefined): NetworkType {
     encap: row?.encap ?? null,
     physicalNetwork: row?.physicalNetwork ?? null,
     vlan: row?.vlan ?? 0,
+    shared: row?.shared ?? false,
   };
 }
 
@@ -163,6 +169,7 @@ export function checkNetworkInPlace(
   // What fitted when it was asked for is not refused later, because a chassis came that carries less: its own ports say so.
   if (row.mtuBytes !== before?.mtuBytes) checkMtuFits(tables, row, problems);
   if (row.physicalNetwork === null) return;
+  if (before?.shared === true && !row.shared) checkNotShared(tables, row, problems);
   for (const id of tables.members("networkSegment", segmentGroup(row.physicalNetwork, row.vlan))) {
     const other = tables.get("network", id);
     if (id === row.id || other === undefined) continue;
@@ -174,4 +181,20 @@ export function checkNetworkInPlace(
     );
     return;
   }
+}
+
+/** Sharing ends when no other project uses the network any more. */
+function checkNotShared(tables: Tables, row: NetworkRow, problems: ObjectProblems): void {
+  const users = new Users(tables);
+  for (const [index, table] of [
+    ["portNetwork", "port"],
+    ["interfaceNetwork", "router-interface"],
+  ] as const) {
+    for (const id of tables.members(index, row.id)) {
+      if (tables.get(table, id)?.project !== row.project) users.add(table, id);
+    }
+  }
+  if (users.count === 0) return;
+  const text = `other projects use the network: ${users.text}; delete those first, or leave it shared`;
+  problems.add("IN_USE", "spec.provider.shared", text);
 }

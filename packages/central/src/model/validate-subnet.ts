@@ -13,14 +13,18 @@ import {
 import type { Ip } from "@weft/shared/net/ip.ts";
 import { formatIp, ipBits, parseIp } from "@weft/shared/net/ip.ts";
 import { unusableAddress } from "./addresses.ts";
+import { checkConnected, ofSubnet } from "./connected.ts";
 import type { SubnetSpecIntent } from "./intents.ts";
 import { maxRangesPerSubnet, maxReservedPerSubnet, maxSubnetsPerNetwork } from "./limits.ts";
-import { completeNetworkRef } from "./network-ref.ts";
+import { completeNetworkRef } from "./object-refs.ts";
 import type { ObjectProblems } from "./problems.ts";
 import { describeObject } from "./references.ts";
+import { interfaceSegments } from "./router-view.ts";
 import type { RowMeta, SubnetRow } from "./rows.ts";
 import type { Tables } from "./tables.ts";
+import { checkGatewayOfRouters } from "./validate-interface.ts";
 import { clip } from "./validate-meta.ts";
+import type { Whole } from "./whole.ts";
 
 /** The row to be; undefined when nothing sensible can be made of it. */
 export function completeSubnet(
@@ -93,17 +97,18 @@ function completeCidr(
   return cidr;
 }
 
-const unroutable = [
+/** What no subnet, link or route may be. */
+export const unroutablePrefixes: readonly Cidr[] = [
   "0.0.0.0/8",
   "127.0.0.0/8",
   "224.0.0.0/3",
   "::/16",
   "ff00::/8",
   "fe80::/10",
-].map((text) => parseCidr(text));
+].flatMap((text) => parseCidr(text) ?? []);
 
 function isUnroutable(cidr: Cidr): boolean {
-  return unroutable.some((other) => other !== undefined && cidrsOverlap(other, cidr));
+  return unroutablePrefixes.some((other) => cidrsOverlap(other, cidr));
 }
 
 function completeGateway(
@@ -243,7 +248,33 @@ function completeIpv6Allocation(
 }
 
 /** What can only be judged once all rows of the set are in place. */
-export function checkSubnetInPlace(tables: Tables, row: SubnetRow, problems: ObjectProblems): void {
+export function checkSubnetInPlace(
+  whole: Whole,
+  row: SubnetRow,
+  before: SubnetRow | undefined,
+  problems: ObjectProblems,
+): void {
+  const { tables } = whole;
+  checkAmongSubnets(tables, row, problems);
+  checkGatewayOfPorts(tables, row, problems);
+  checkGatewayOfRouters(tables, row, problems);
+  // Nothing else of a subnet is a router's concern; what its interfaces changed themselves is judged there.
+  if (before !== undefined && before.gatewayIp === row.gatewayIp) return;
+  for (const id of tables.members("interfaceNetwork", row.network)) {
+    const found = tables.get("router-interface", id);
+    if (found === undefined) continue;
+    checkConnected({
+      whole,
+      problems,
+      router: found.router,
+      isOwn: ofSubnet(row.id),
+      before: before === undefined ? [] : interfaceSegments(found, [before]),
+      field: before === undefined ? "spec.cidr" : "spec.gateway_ip",
+    });
+  }
+}
+
+function checkAmongSubnets(tables: Tables, row: SubnetRow, problems: ObjectProblems): void {
   const cidr = parseCidr(row.cidr);
   if (cidr === undefined) return;
   const count = tables.count("subnetNetwork", row.network);
@@ -270,11 +301,7 @@ export function checkSubnetInPlace(tables: Tables, row: SubnetRow, problems: Obj
 }
 
 /** Ports that already have an address which the changed subnet gives to its gateway. */
-export function checkGatewayInPlace(
-  tables: Tables,
-  row: SubnetRow,
-  problems: ObjectProblems,
-): void {
+function checkGatewayOfPorts(tables: Tables, row: SubnetRow, problems: ObjectProblems): void {
   if (row.gatewayIp === null) return;
   const holder = tables.first("portIp", `${row.network}/${row.gatewayIp}`);
   const port = holder === undefined ? undefined : tables.get("port", holder);

@@ -90,4 +90,19 @@ export const migrations: readonly string[] = [
     chassis TEXT PRIMARY KEY
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Networks of before could not be shared.
+  UPDATE object SET body = json_set(body, '$.shared', json('false')) WHERE kind = 'network';
+  UPDATE history SET body = json_set(body, '$.shared', json('false')) WHERE kind = 'network';
+
+  -- A second line behind validation, as those above.
+  CREATE UNIQUE INDEX interface_place ON object (body ->> 'router', body ->> 'network')
+    WHERE kind = 'router-interface';
+  CREATE UNIQUE INDEX interface_mac ON object (body ->> 'network', body ->> 'mac')
+    WHERE kind = 'router-interface';
+  CREATE UNIQUE INDEX route_destination
+    ON object (body ->> 'router', body ->> 'table', body ->> 'destination') WHERE kind = 'route';
+  CREATE UNIQUE INDEX policy_priority ON object (body ->> 'router', body ->> 'priority')
+    WHERE kind = 'policy-route';
+  `,
 ];

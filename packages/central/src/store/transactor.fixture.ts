@@ -16,13 +16,13 @@ import type {
   SubnetSpecIntent,
 } from "../model/intents.ts";
 import type { DurableTableName } from "../model/rows.ts";
-import { Model } from "../model/tables.ts";
+import { durableTables, Model } from "../model/tables.ts";
 import { Publisher } from "../publisher.ts";
 import { Store } from "./store.ts";
 import type { RunAnswer, RunOptions, RunOutcome } from "./transactor.ts";
 import { Transactor } from "./transactor.ts";
 
-export const durable: readonly DurableTableName[] = ["network", "subnet", "port", "chassis"];
+export const durable: readonly DurableTableName[] = durableTables;
 
 /** The same bytes in the same order for the same seed (mulberry32). */
 export function seededBytes(seed: number): (length: number) => Uint8Array {
@@ -210,13 +210,19 @@ export function network(
   };
 }
 
-export function provider(name: string, physicalNetwork: string, vlan: number): ChangeIntent {
+export function provider(
+  name: string,
+  physicalNetwork: string,
+  vlan: number,
+  more: Partial<MetaIntent> & { shared?: boolean } = {},
+): ChangeIntent {
+  const { shared = false, ...named } = more;
   return {
     action: "upsert",
     table: "network",
     at: "network",
-    meta: meta(name),
-    spec: { type: { kind: "provider", physicalNetwork, vlan }, mtuBytes: 0 },
+    meta: meta(name, named),
+    spec: { type: { kind: "provider", physicalNetwork, vlan, shared }, mtuBytes: 0 },
   };
 }
 

@@ -16,7 +16,7 @@ import type { ChangeIntent, PlanResult } from "../model/intents.ts";
 import type { Plan, PlanContext, PlanOutcome } from "../model/plan.ts";
 import { planChanges, undoPlan } from "../model/plan.ts";
 import type { Batch, DurableTableName, RowChange, Rows } from "../model/rows.ts";
-import { Tables } from "../model/tables.ts";
+import { durableTables, Tables } from "../model/tables.ts";
 import { runInSlices } from "../slices.ts";
 import { encodeRow } from "./codec.ts";
 import type { CommitEntry, CommitSet, PoolValue } from "./commit-log.ts";
@@ -64,8 +64,6 @@ interface InFlight {
   readonly bodyHash: Buffer;
   readonly answer: Promise<RunAnswer>;
 }
-
-const durableTables: readonly DurableTableName[] = ["network", "subnet", "port", "chassis"];
 
 export class Transactor {
   readonly #options: TransactorOptions;

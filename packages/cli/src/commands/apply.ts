@@ -17,7 +17,7 @@ import { parseDuration, parseWhole } from "../context.ts";
 import type { SourcedObject } from "../documents.ts";
 import { locateViolation, parseDocuments } from "../documents.ts";
 import { CliError, exitCodeOfRpc, exitCodes } from "../exit-codes.ts";
-import { documentOf, metaText, numberOf, wordOf } from "../kinds.ts";
+import { documentOf, metaText, numberOf, singularOf, wordOf } from "../kinds.ts";
 import { writeValue } from "../render/output.ts";
 import { renderTable } from "../render/table.ts";
 import type { Terminal } from "../terminal.ts";
@@ -219,7 +219,7 @@ function resultText(
   const table = renderTable({
     columns: ["OBJECT", "PROJECT", dryRun ? "WOULD BE" : "WAS"],
     rows: results.map(({ kind, name, project, action }) => [
-      `${kind.toLowerCase()} ${name}`,
+      `${singularOf(kind)} ${name}`,
       project,
       action,
     ]),

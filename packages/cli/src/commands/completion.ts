@@ -63,6 +63,7 @@ export function registerCompletion(program: Command, context: Context): void {
 /** Where a name is expected: verbs whose first argument is a kind, and those of one kind. */
 const kindOfArgument = new Map<string, Kind>([
   ["flows", Kind.PORT],
+  ["trace", Kind.PORT],
   ["port plug", Kind.PORT],
   ["port unplug", Kind.PORT],
   ["port wait", Kind.PORT],
@@ -123,7 +124,9 @@ export async function complete(
   if (args.length === 0) {
     return starting(kinds.map(({ singular, plural }) => (path === "list" ? plural : singular)));
   }
-  const entry = kinds.find(({ singular, plural }) => args[0] === singular || args[0] === plural);
+  const entry = kinds.find(({ singular, plural, aliases }) =>
+    [singular, plural, ...aliases].includes(args[0] ?? ""),
+  );
   const takesMore = at.registeredArguments[1]?.variadic === true;
   const isAsked = at.registeredArguments.length > 1 && (args.length === 1 || takesMore);
   return entry !== undefined && isAsked ? starting(await namesOfKind(entry)) : [];

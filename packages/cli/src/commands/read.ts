@@ -10,6 +10,7 @@ import { documentOf, kindEntry, kindOfWord, metaText } from "../kinds.ts";
 import { tableOf, writeList, writeOne, writeValue, yamlText } from "../render/output.ts";
 import type { ApplyFlags } from "./apply.ts";
 import { applyChanges, showResponse, waitOptions } from "./apply.ts";
+import { describeRouter } from "./describe-router.ts";
 import { historyOf, historyTable } from "./history.ts";
 
 const pageSize = 1000;
@@ -127,10 +128,17 @@ const belongings = new Map<Kind, readonly (readonly [Kind, string])[]>([
     Kind.NETWORK,
     [
       [Kind.SUBNET, "spec.network"],
+      [Kind.ROUTER_INTERFACE, "spec.network"],
       [Kind.PORT, "spec.network"],
     ],
   ],
-  [Kind.CHASSIS, [[Kind.PORT, "status.chassis"]]],
+  [
+    Kind.CHASSIS,
+    [
+      [Kind.PORT, "status.chassis"],
+      [Kind.ROUTER, "status.chassis"],
+    ],
+  ],
 ]);
 
 async function describe(session: Session, entry: KindEntry, name: string): Promise<void> {
@@ -148,14 +156,19 @@ async function describe(session: Session, entry: KindEntry, name: string): Promi
     writeValue(document, () => "", out);
     return;
   }
-  terminal.write(yamlText(document));
+  const belonging = async (below: KindEntry, field: string, value: string) => {
+    const everywhere = { connection, settings: { ...settings, project: "" } };
+    const all = await listAll(everywhere, below, { field: { [field]: value } });
+    return all.map((one) => documentOf(one)).filter((one) => one !== undefined);
+  };
+  if (entry.kind === Kind.ROUTER) {
+    const width = out.wide ? null : terminal.columns;
+    terminal.write(await describeRouter(document, belonging, width));
+  } else terminal.write(yamlText(document));
   for (const [kind, field] of belongings.get(entry.kind) ?? []) {
     const below = kindEntry(kind);
     if (below === undefined) continue;
-    const all = await listAll({ connection, settings: { ...settings, project: "" } }, below, {
-      field: { [field]: id },
-    });
-    const documents = all.map((one) => documentOf(one)).filter((one) => one !== undefined);
+    const documents = await belonging(below, field, id);
     terminal.write(`\n${below.plural} (${documents.length})\n`);
     if (documents.length === 0) continue;
     terminal.write(tableOf(below, documents, { width: terminal.columns, wide: out.wide }));

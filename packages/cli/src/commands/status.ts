@@ -1,6 +1,10 @@
 // weft status, flows, explain, backup and central verify: how central, the chassis and their switches are.
 import { Kind } from "@weft/shared/gen/weft/v1/northbound.ts";
-import type { GetStatusResponse, VerifyResponse } from "@weft/shared/gen/weft/v1/orchestration.ts";
+import type {
+  GetStatusResponse,
+  ScopeAudience,
+  VerifyResponse,
+} from "@weft/shared/gen/weft/v1/orchestration.ts";
 import { AdminServiceService } from "@weft/shared/gen/weft/v1/orchestration.ts";
 import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
 import { isServiceError, rpcError } from "@weft/shared/grpc.ts";
@@ -9,7 +13,7 @@ import { InvalidArgumentError } from "commander";
 import type { Context, Session } from "../context.ts";
 import { parseWhole } from "../context.ts";
 import { CliError, exitCodes } from "../exit-codes.ts";
-import { documentOf, kindEntry, numberOf, wordOf } from "../kinds.ts";
+import { documentOf, kindEntry, numberOf, singularOf, wordOf } from "../kinds.ts";
 import { tableOf, writeValue } from "../render/output.ts";
 import { renderTable } from "../render/table.ts";
 import { StatusLine } from "../terminal.ts";
@@ -17,7 +21,9 @@ import { StatusLine } from "../terminal.ts";
 export function registerStatus(program: Command, context: Context): void {
   program
     .command("status")
-    .description("central, its chassis with lag and drift, and the states of the ports")
+    .description(
+      "central, its chassis with lag and drift, states of ports, and the audience of scopes",
+    )
     .action(async (_: unknown, command: Command) => {
       await context.session(command, async ({ connection, out, terminal }) => {
         const status = await connection.call(AdminServiceService.getStatus, {});
@@ -66,7 +72,7 @@ export function registerStatus(program: Command, context: Context): void {
         const { stage, id, text: meaning } = answer;
         const kind = kindEntry(answer.kind)?.name ?? "";
         const value = { cookie: cookieText(cookie), stage, kind, id, text: meaning };
-        const object = answer.kind === Kind.UNSPECIFIED ? "" : `${kind.toLowerCase()} ${id}\n`;
+        const object = answer.kind === Kind.UNSPECIFIED ? "" : `${singularOf(kind)} ${id}\n`;
         writeValue(value, () => `${value.cookie}: ${stage}\n${object}${meaning}\n`, out);
       });
     });
@@ -127,8 +133,59 @@ function statusValue(status: GetStatusResponse): object {
       Object.entries(status.counts).map(([name, count]) => [name, numberOf(count)]),
     ),
     portsByState: Object.fromEntries(portsByState(status)),
+    scopes: status.scopes.map((scope) => ({ ...scope, deliveries: deliveriesOf(scope) })),
+    scopeCount: numberOf(status.scopeCount),
+    deliveries: numberOf(status.deliveries),
     chassis: chassisDocuments(status),
   };
+}
+
+/** Networks before what lies in them, and routing last. */
+const inOrder: readonly Kind[] = [
+  Kind.NETWORK,
+  Kind.SUBNET,
+  Kind.PORT,
+  Kind.CHASSIS,
+  Kind.ROUTER,
+  Kind.ROUTER_INTERFACE,
+  Kind.ROUTE,
+  Kind.POLICY_ROUTE,
+  Kind.ROUTER_LINK,
+  Kind.ROUTE_LEAK,
+];
+
+/** "2 networks, 1 port": what people apply, as they write it. */
+function objectsText({ counts }: GetStatusResponse): string {
+  const words = inOrder.flatMap((kind) => {
+    const entry = kindEntry(kind);
+    const count = counts[entry?.singular ?? ""] ?? 0n;
+    if (entry === undefined || count === 0n) return [];
+    return [`${count} ${count === 1n ? entry.singular : entry.plural}`];
+  });
+  return words.length === 0 ? "none" : words.join(", ");
+}
+
+/** Scopes that are shown without --wide. */
+const FEW = 5;
+
+const deliveriesOf = ({ chassis, instructions }: ScopeAudience): number => chassis * instructions;
+
+/** Who is told what: how many chassis hold how many instructions. */
+function scopesText(status: GetStatusResponse, width: number | null, wide: boolean): string {
+  const shown = wide ? status.scopes : status.scopes.slice(0, FEW);
+  if (shown.length === 0) return "";
+  const table = renderTable({
+    columns: ["SCOPE", "OBJECT", "CHASSIS", "INSTRUCTIONS", "DELIVERIES"],
+    rows: shown.map((scope) => [
+      scope.scope,
+      scope.object,
+      String(scope.chassis),
+      String(scope.instructions),
+      String(deliveriesOf(scope)),
+    ]),
+    width,
+  });
+  return `\n${table}`;
 }
 
 function chassisDocuments(status: GetStatusResponse) {
@@ -147,15 +204,19 @@ export function statusText(status: GetStatusResponse, width: number | null, wide
     `store      ${status.storeId}, history from revision ${status.oldestRevision}`,
     `epoch      ${status.epoch}, sequence ${status.sequence}, event loop p99 ${status.eventLoopP99Ms.toFixed(1)} ms`,
   ];
-  const counts = Object.entries(status.counts).map(([name, count]) => `${count} ${name}`);
-  if (counts.length > 0) lines.push(`objects    ${counts.toSorted().join(", ")}`);
+  lines.push(`objects    ${objectsText(status)}`);
   const ports = portsByState(status).map(([state, count]) => `${count} ${state}`);
-  lines.push(`ports      ${ports.length === 0 ? "none" : ports.join(", ")}`, "");
+  lines.push(`ports      ${ports.length === 0 ? "none" : ports.join(", ")}`);
+  const { scopeCount, deliveries } = status;
+  lines.push(
+    `scopes     ${scopeCount} told to chassis, ${deliveries} instructions held in all`,
+    "",
+  );
   const entry = kindEntry(Kind.CHASSIS);
   const documents = chassisDocuments(status);
   const table =
     entry === undefined || documents.length === 0 ? "" : tableOf(entry, documents, { width, wide });
-  return `${lines.join("\n")}\n${table}`;
+  return `${lines.join("\n")}\n${table}${scopesText(status, width, wide)}`;
 }
 
 async function verify({ connection, out, terminal }: Session, context: Context): Promise<void> {

@@ -76,6 +76,98 @@ const columns = new Map<Kind, readonly Column[]>([
     ],
   ],
   [
+    Kind.ROUTER,
+    [
+      name,
+      project,
+      { title: "ADMIN", cell: (d) => (d.spec["adminDown"] === true ? "down" : "up") },
+      { title: "KEY", cell: status("key") },
+      { title: "INTERFACES", cell: (d) => number(d.status?.["interfaces"]) },
+      { title: "ROUTES", cell: (d) => number(d.status?.["routes"]) },
+      { title: "CHASSIS", cell: (d) => String(items(d.status?.["chassis"]).length) },
+      {
+        title: "HELD BY",
+        cell: (d) => items(d.status?.["chassis"]).map(text).join(","),
+        wide: true,
+      },
+      ...tail,
+    ],
+  ],
+  [
+    Kind.ROUTER_INTERFACE,
+    [
+      name,
+      project,
+      { title: "ROUTER", cell: spec("router") },
+      { title: "NETWORK", cell: spec("network") },
+      { title: "ADDRESSES", cell: interfaceAddresses },
+      { title: "TABLE", cell: (d) => tableName(d.spec["routeTable"]) },
+      { title: "MTU", cell: status("mtuBytes") },
+      { title: "FAILED", cell: (d) => String(items(d.status?.["failed"]).length) },
+      { title: "MAC", cell: spec("mac"), wide: true },
+      { title: "LINK-LOCAL", cell: status("linkLocalIp"), wide: true },
+      { title: "KEY", cell: status("key"), wide: true },
+      ...tail,
+    ],
+  ],
+  [
+    Kind.ROUTE,
+    [
+      name,
+      project,
+      { title: "ROUTER", cell: spec("router") },
+      { title: "TABLE", cell: (d) => tableName(d.spec["table"]) },
+      { title: "DESTINATION", cell: spec("destination") },
+      {
+        title: "NEXT HOPS",
+        cell: (d) => (d.spec["blackhole"] === true ? "blackhole" : list(d.spec["nextHops"], "ip")),
+      },
+      { title: "STATE", cell: routeState },
+      { title: "REASON", cell: reasons },
+      { title: "FAILED", cell: (d) => String(items(d.status?.["failed"]).length), wide: true },
+      { title: "KEY", cell: status("key"), wide: true },
+      ...tail,
+    ],
+  ],
+  [
+    Kind.POLICY_ROUTE,
+    [
+      name,
+      project,
+      { title: "ROUTER", cell: spec("router") },
+      { title: "PRIORITY", cell: spec("priority") },
+      { title: "MATCH", cell: policyMatch },
+      { title: "ACTION", cell: policyAction },
+      { title: "STATE", cell: policyState },
+      { title: "REASON", cell: reasons, wide: true },
+      { title: "KEY", cell: status("key"), wide: true },
+      ...tail,
+    ],
+  ],
+  [
+    Kind.ROUTER_LINK,
+    [
+      name,
+      project,
+      { title: "FIRST", cell: linkEnd("first") },
+      { title: "SECOND", cell: linkEnd("second") },
+      { title: "KEY", cell: status("key"), wide: true },
+      ...tail,
+    ],
+  ],
+  [
+    Kind.ROUTE_LEAK,
+    [
+      name,
+      project,
+      { title: "FROM", cell: spec("from") },
+      { title: "TO", cell: spec("to") },
+      { title: "PREFIXES", cell: (d) => items(d.spec["prefixes"]).map(text).join(",") },
+      { title: "KEY", cell: status("key"), wide: true },
+      ...tail,
+    ],
+  ],
+  [
     Kind.CHASSIS,
     [
       name,
@@ -119,7 +211,88 @@ function networkType(document: ObjectDocument): string {
   const overlay = document.spec["overlay"] as PlainObject | undefined;
   if (provider === undefined) return text(overlay?.["encap"]);
   const vlan = provider["vlan"];
-  return `${text(provider["physicalNetwork"])}${typeof vlan === "number" && vlan > 0 ? ` vlan ${vlan}` : " flat"}`;
+  const tag = typeof vlan === "number" && vlan > 0 ? `vlan ${vlan}` : "flat";
+  return `${text(provider["physicalNetwork"])} ${tag}${provider["shared"] === true ? " shared" : ""}`;
+}
+
+/** Route tables have numbers; 0 is the one that everybody uses. */
+export function tableName(table: Plain | undefined): string {
+  return number(table) === "0" ? "main" : text(table);
+}
+
+/** What central resolved, else what was asked for. */
+function interfaceAddresses(document: ObjectDocument): string {
+  return list(document.status?.["addresses"], "ip") || list(document.spec["fixedIps"], "ip");
+}
+
+/** A route goes on as long as one next hop works: then the number of those that do. */
+function routeState(document: ObjectDocument): string {
+  const { status: state, spec: route } = document;
+  if (route["blackhole"] !== true) return nextHopState(state?.["nextHops"]);
+  return state === undefined ? "" : stateWord(state["active"]);
+}
+
+/** Of a reroute; the other actions always work. */
+function policyState({ spec: policy, status: state }: ObjectDocument): string {
+  return policy["reroute"] === undefined ? "" : nextHopState(state?.["nextHops"]);
+}
+
+/** Empty where central says nothing about the next hops, as of an earlier revision. */
+function nextHopState(value: Plain | undefined): string {
+  const hops = items(value).map((hop) => hop as PlainObject);
+  const usable = hops.filter((hop) => hop["active"] === true).length;
+  if (hops.length === 0) return "";
+  if (usable > 0 && usable < hops.length) return `${usable} of ${hops.length}`;
+  return stateWord(usable > 0);
+}
+
+/** Empty for what is not known. */
+export function stateWord(active: Plain | undefined): string {
+  if (active === undefined) return "";
+  return active === true ? "active" : "inactive";
+}
+
+/** Why next hops cannot be used. */
+function reasons(document: ObjectDocument): string {
+  return list(document.status?.["nextHops"], "reason", "; ");
+}
+
+/** `tcp from 10.0.0.0/24 to fd00::/64 port 80,8000-8099 ingress web`; `any` for a policy that matches all. */
+export function policyMatch(document: ObjectDocument): string {
+  const { spec: policy } = document;
+  const side = (word: string, prefix: string, ports: string): string[] => {
+    const range = items(policy[ports])
+      .map((item) => item as PlainObject)
+      .map(({ first, last }) => (first === last ? text(first) : `${text(first)}-${text(last)}`))
+      .join(",");
+    const from = text(policy[prefix]);
+    if (from === "" && range === "") return [];
+    return [word, from || "any", ...(range === "" ? [] : [`port ${range}`])];
+  };
+  const network = text(policy["ingressNetwork"]);
+  const protocol = text(policy["protocol"]);
+  const parts = [
+    ...(/^\d/.test(protocol) ? [`protocol ${protocol}`] : protocol === "" ? [] : [protocol]),
+    ...side("from", "source", "sourcePorts"),
+    ...side("to", "destination", "destinationPorts"),
+    ...(network === "" ? [] : [`ingress ${network}`]),
+  ];
+  return parts.length === 0 ? "any" : parts.join(" ");
+}
+
+/** `allow`, `drop`, or where it sends the packet. */
+export function policyAction({ spec: policy }: ObjectDocument): string {
+  const reroute = policy["reroute"] as PlainObject | undefined;
+  if (reroute !== undefined) return `reroute ${list(reroute["nextHops"], "ip")}`;
+  return ["allow", "drop"].find((action) => policy[action] !== undefined) ?? "";
+}
+
+/** `core 10.255.0.1/30`: a router with its addresses on the link. */
+function linkEnd(side: "first" | "second"): (document: ObjectDocument) => string {
+  return (document) => {
+    const end = (document.spec[side] ?? {}) as PlainObject;
+    return `${text(end["router"])} ${items(end["addresses"]).map(text).join(",")}`.trimEnd();
+  };
 }
 
 function encaps(document: ObjectDocument): string {
@@ -135,19 +308,20 @@ function labels(value: Plain | undefined): string {
     .join(",");
 }
 
-function list(value: Plain | undefined, key: string): string {
+/** The values of one key in a list of mappings, joined. */
+export function list(value: Plain | undefined, key: string, separator = ","): string {
   return items(value)
     .map((item) => text((item as PlainObject)[key]))
     .filter((item) => item !== "")
-    .join(",");
+    .join(separator);
 }
 
-const items = (value: Plain | undefined): Plain[] => (Array.isArray(value) ? value : []);
+export const items = (value: Plain | undefined): Plain[] => (Array.isArray(value) ? value : []);
 
 /** A count: absent means 0. */
 const number = (value: Plain | undefined): string => text(value) || "0";
 
-function text(value: Plain | undefined): string {
+export function text(value: Plain | undefined): string {
   if (value === undefined || value === null) return "";
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }

@@ -24,12 +24,14 @@ import {
 import type {
   AdminServiceServer,
   OrchestrationServiceServer,
+  TraceRequest,
   VerifyResponse,
 } from "@weft/shared/gen/weft/v1/orchestration.ts";
 import {
   AdminServiceService,
   GetStatusResponse,
   OrchestrationServiceService,
+  TraceResponse,
 } from "@weft/shared/gen/weft/v1/orchestration.ts";
 import { EncapType, PortState } from "@weft/shared/gen/weft/v1/types.ts";
 import { refusal, serverOptions } from "@weft/shared/grpc.ts";
@@ -43,6 +45,8 @@ export interface CentralState {
   histories: HistoryRequest[];
   onApply: (request: ApplyRequest) => ApplyResponse | ReturnType<typeof refusal>;
   verified: VerifyResponse[];
+  traced: TraceRequest | undefined;
+  trace: TraceResponse;
   /** Watch streams so far; the first is broken off after two events, later ones are refused. */
   watches: number;
 }
@@ -62,6 +66,8 @@ export function freshState(): CentralState {
       realization: undefined,
     }),
     verified: [],
+    traced: undefined,
+    trace: TraceResponse.fromPartial({}),
     watches: 0,
   };
 }
@@ -103,6 +109,17 @@ const chassis = {
   },
 };
 
+const router = WeftObject.fromPartial({
+  object: {
+    $case: "router",
+    value: {
+      meta: { id: "r-1", project: "red", name: "core" },
+      spec: {},
+      status: { key: 1, chassis: ["chassis-a", "chassis-b"] },
+    },
+  },
+});
+
 /** Serves at `address` until the server is shut down. */
 export async function serveCentral(address: string, state: CentralState): Promise<Server> {
   const northbound: NorthboundServiceServer = {
@@ -114,7 +131,8 @@ export async function serveCentral(address: string, state: CentralState): Promis
     },
     get: ({ request }, answer) => {
       const found = request.ref?.id === "web-1" ? ports[0] : undefined;
-      if (request.ref?.kind === Kind.CHASSIS) {
+      if (request.ref?.kind === Kind.ROUTER) answer(null, { object: router, revision: 12n });
+      else if (request.ref?.kind === Kind.CHASSIS) {
         answer(null, {
           object: WeftObject.fromPartial({ object: { $case: "chassis", value: chassis } }),
           revision: 12n,
@@ -186,7 +204,15 @@ export async function serveCentral(address: string, state: CentralState): Promis
           convergedRevision: 11n,
           chassis: [chassis],
           portsByState: [0, 1, 0, 0, 5],
-          counts: { ports: 6n, networks: 2n },
+          counts: { claim: 3n, liveness: 1n, port: 6n, network: 2n, chassis: 1n, router: 0n },
+          scopes: Array.from({ length: 7 }, (_, at) => ({
+            scope: `network/${at + 1}`,
+            object: `network n${at + 1}`,
+            chassis: 12 - at,
+            instructions: 100,
+          })),
+          scopeCount: 9n,
+          deliveries: 6403n,
           writeState: "READY",
           eventLoopP99Ms: 1.25,
         }),
@@ -209,6 +235,10 @@ export async function serveCentral(address: string, state: CentralState): Promis
           },
         ],
       }),
+    trace: ({ request }, answer) => {
+      state.traced = request;
+      answer(null, state.trace);
+    },
     explainCookie: ({ request }, answer) =>
       answer(null, {
         stage: "classify",

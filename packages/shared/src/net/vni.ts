@@ -20,6 +20,10 @@ export const minChassisKey = 1;
 export const maxChassisKey = 0xffff;
 export const chassisBlockSize = 128;
 
+/** Keys of routers and of their interfaces, routes, policy routes and leaks: 24 bits each. */
+export const minRoutingKey = 1;
+export const maxRoutingKey = 0xff_ffff;
+
 /** VLAN ids that may be asked for; 0 stands for a flat (untagged) network where one is optional. */
 export const minVlan = 1;
 export const maxVlan = 4094;

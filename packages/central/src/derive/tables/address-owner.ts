@@ -15,7 +15,7 @@ export const addressOwner: DerivedTable<"address-owner"> = {
     const id = read.first("claimByAddress", `${keySegment(key, 1)}/${ipHex}`);
     const claim = id === undefined ? undefined : read.row("claimed", id);
     const at = claim && read.row("located", claim.port);
-    if (claim === undefined || at === undefined) return undefined;
+    if (claim === undefined || !at || at.vtepIp === null) return undefined;
     return encodeBody({
       $case: "addressOwner",
       value: {

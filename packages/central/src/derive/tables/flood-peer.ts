@@ -1,4 +1,4 @@
-// network/<key>/flood/<chassis key>: a target of broadcast and multicast, and of unknown unicast where a port asks for it.
+// flood/<network key>/peer/<chassis key>: a target of broadcast and multicast, and of unknown unicast where a port asks for it.
 
 import { ipToBytes } from "@weft/shared/net/ip.ts";
 import { chassisBlock } from "@weft/shared/net/vni.ts";
@@ -10,7 +10,7 @@ export const floodPeer: DerivedTable<"flood-peer"> = {
   sources: [
     {
       table: "presence",
-      keys: (key) => [`network/${keySegment(key, 0)}/flood/${keySegment(key, 1)}`],
+      keys: (key) => [`flood/${keySegment(key, 0)}/peer/${keySegment(key, 1)}`],
     },
   ],
   derive(read, key) {

@@ -1,5 +1,6 @@
-// located: where an overlay port can be reached. A row exists once the chassis that is to host the port reported PROGRAMMED and
-// has an endpoint of the network's encapsulation. Provider networks have none: their ports are found on the wire. Intermediate.
+// located: where a port can be reached. A row exists once the chassis that is to host the port reported PROGRAMMED and, on an
+// overlay, has an endpoint of its encapsulation. Ports of provider networks are found on the wire: they have no endpoint, and of
+// what reads this table only neighbour takes them. Intermediate.
 
 import type { BindingState } from "../../model/rows.ts";
 import { vtepOf } from "../encode.ts";
@@ -22,23 +23,27 @@ export const located: DerivedTable<"located"> = {
     const port = read.row("port", id);
     const chassis = read.row("chassis", binding.chassis);
     const network = port && read.row("network", port.network);
-    if (port === undefined || chassis === undefined || !network || network.encap === null) {
-      return undefined;
-    }
-    const vtepIp = vtepOf(chassis, network.encap);
+    if (port === undefined || chassis === undefined || !network) return undefined;
+    const vtepIp = network.encap === null ? null : vtepOf(chassis, network.encap);
     if (vtepIp === undefined) return undefined;
     return {
+      network: network.id,
+      project: port.project,
       networkKey: network.key,
       portKey: port.key,
       chassisKey: chassis.key,
       vtepIp,
       portSecurity: port.portSecurity,
+      leaked: read.exists("leaked-network", network.id),
     };
   },
   equal: (a, b) =>
+    a.network === b.network &&
+    a.project === b.project &&
     a.networkKey === b.networkKey &&
     a.portKey === b.portKey &&
     a.chassisKey === b.chassisKey &&
     a.vtepIp === b.vtepIp &&
-    a.portSecurity === b.portSecurity,
+    a.portSecurity === b.portSecurity &&
+    a.leaked === b.leaked,
 };

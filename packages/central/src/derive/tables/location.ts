@@ -9,13 +9,17 @@ import type { DerivedTable } from "../spec.ts";
 export const location: DerivedTable<"location"> = {
   name: "location",
   sources: [
-    { table: "located", keys: (_id, row) => [`network/${row.networkKey}/location/${row.portKey}`] },
+    {
+      table: "located",
+      keys: (_id, row) =>
+        row.vtepIp === null ? [] : [`network/${row.networkKey}/location/${row.portKey}`],
+    },
   ],
   derive(read, key) {
     const id = read.first("portByKey", keySegment(key, 3));
     const port = id === undefined ? undefined : read.row("port", id);
     const at = id === undefined ? undefined : read.row("located", id);
-    if (port === undefined || at === undefined) return undefined;
+    if (port === undefined || !at || at.vtepIp === null) return undefined;
     return encodeBody({
       $case: "location",
       value: {

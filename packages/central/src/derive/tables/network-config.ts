@@ -40,18 +40,21 @@ export const networkConfig: DerivedTable<"network-config"> = {
         gatewayIps: sortedIps(gateways),
         gatewayMac: gateways.length === 0 ? Buffer.alloc(0) : gatewayMac(network.key),
         relayed: read.row("relayed", networkKey) ?? false,
-        unknownUnicast: read.count("openPorts", networkKey) > 0,
+        unknownUnicast: read.exists("open-network", networkKey),
       },
     });
   },
   equal: equalBytes,
 };
 
+/** An address that a router's interface holds is answered for by that, with its own MAC. */
 function gatewayIps(read: Read, network: string): string[] {
   const ips: string[] = [];
   for (const id of read.members("subnetByNetwork", network)) {
     const gateway = read.row("subnet", id)?.gatewayIp;
-    if (gateway) ips.push(gateway);
+    if (gateway && read.count("interfaceByAddress", `${network} ${gateway}`) === 0) {
+      ips.push(gateway);
+    }
   }
   return ips;
 }

@@ -11,8 +11,18 @@ export const placement: DerivedTable<"placement"> = {
     const chassis = port.requestedChassis ?? (read.row("binding", id)?.chassis || null);
     const network = read.row("network", port.network);
     if (chassis === null || network === undefined) return undefined;
-    return { chassis, networkKey: network.key, portKey: port.key };
+    return {
+      chassis,
+      network: network.id,
+      networkKey: network.key,
+      portKey: port.key,
+      project: port.project,
+    };
   },
   equal: (a, b) =>
-    a.chassis === b.chassis && a.networkKey === b.networkKey && a.portKey === b.portKey,
+    a.chassis === b.chassis &&
+    a.network === b.network &&
+    a.networkKey === b.networkKey &&
+    a.portKey === b.portKey &&
+    a.project === b.project,
 };

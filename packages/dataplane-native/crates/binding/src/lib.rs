@@ -2,6 +2,7 @@
 //! counting of events on their way to JavaScript. Called by ts/native.ts only.
 
 mod convert;
+mod trace;
 
 use convert::{NativeEvent, NativeOptions, NativePortFlow, NativeStats};
 use napi::bindgen_prelude::{AsyncTask, BigInt, Function, Object};
@@ -10,6 +11,7 @@ use napi::{Env, Error, Result, Status, Task};
 use napi_derive::napi;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use trace::{NativeTraceRequest, NativeTraced};
 use weft_engine::{Engine, Event};
 
 /// Events that may be dropped, on their way to JavaScript at once.
@@ -81,6 +83,18 @@ impl Dataplane {
                     .map(NativePortFlow::from)
                     .collect::<Vec<_>>())
             }),
+            Err(error) => deferred.reject(Error::from_reason(error.to_string())),
+        });
+        Ok(promise)
+    }
+
+    #[napi(catch_unwind, ts_return_type = "Promise<NativeTraced>")]
+    pub fn trace<'env>(&self, env: &'env Env, request: NativeTraceRequest) -> Result<Object<'env>> {
+        let engine = self.engine()?;
+        let request = request.try_into()?;
+        let (deferred, promise) = env.create_deferred()?;
+        engine.trace(request, move |reply| match reply {
+            Ok(traced) => deferred.resolve(move |_| Ok(NativeTraced::from(traced))),
             Err(error) => deferred.reject(Error::from_reason(error.to_string())),
         });
         Ok(promise)

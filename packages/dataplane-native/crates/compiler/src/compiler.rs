@@ -8,52 +8,38 @@ use std::sync::Arc;
 use weft_instructions::v1::EngineBatch;
 use weft_openflow::{Flow, Group, Meter};
 
-use crate::cookie::{self, Object};
 use crate::diff::{self, Delta};
 use crate::emit::Output;
 use crate::few::Few;
-use crate::fields::{group_id, meter_id};
-use crate::flow_set::{Before, ById, FlowSet};
+use crate::flow_set::{Before, FlowSet};
 use crate::key::Key;
 use crate::model::{self, Body};
-use crate::pipeline;
+use crate::reader::Reader;
 use crate::services::ServiceTable;
-use crate::tables::{Dep, Reader, Row, Tables};
+use crate::tables::{Dep, Row, Tables};
 use crate::units;
 
 /// What one instruction compiled to.
 #[derive(Debug, Default)]
-struct Unit {
-    output: Output,
+pub(crate) struct Unit {
+    pub(crate) output: Output,
     deps: Vec<Dep>,
     /// Why it has no output.
     failure: Option<String>,
     /// Its flows are in the set: nobody with a lower key wants one of them.
-    accepted: bool,
+    pub(crate) accepted: bool,
 }
 
 /// Instructions and everything that follows from them.
 #[derive(Debug)]
 pub struct Compiler {
-    tables: Tables,
-    units: HashMap<Key, Unit>,
+    pub(crate) tables: Tables,
+    pub(crate) units: HashMap<Key, Unit>,
     readers: HashMap<Dep, Few<Key>>,
-    set: FlowSet,
-    groups: BTreeMap<u32, Arc<Group>>,
+    pub(crate) set: FlowSet,
+    pub(crate) groups: BTreeMap<u32, Arc<Group>>,
     meters: BTreeMap<u32, Meter>,
     failures: BTreeMap<Key, String>,
-}
-
-/// What is known of a flow by its cookie.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Explanation {
-    /// Table number and name.
-    pub table: u8,
-    pub table_name: &'static str,
-    pub object: Object,
-    /// Keys of the instructions that the object has here; empty when they have gone.
-    pub keys: Vec<String>,
-    pub rule: &'static str,
 }
 
 /// Groups and meters that units lost and got during a batch.
@@ -79,6 +65,8 @@ impl Compiler {
             set.want(&Key::Pipeline, flow, &mut before);
         }
         set.accept(&Key::Pipeline, &output.flows, true, &mut before);
+        let groups = output.groups.iter();
+        let groups = groups.map(|group| (group.id, group.clone())).collect();
         let unit = Unit {
             output,
             accepted: true,
@@ -89,7 +77,7 @@ impl Compiler {
             units: HashMap::from([(Key::Pipeline, unit)]),
             readers: HashMap::new(),
             set,
-            groups: BTreeMap::new(),
+            groups,
             meters: BTreeMap::new(),
             failures: BTreeMap::new(),
         }
@@ -361,29 +349,6 @@ impl Compiler {
         &self.set
     }
 
-    /// The instruction that has this flow in the switch; `None` for the pipeline's own and for what
-    /// does not belong there.
-    pub fn owner_of_flow(&self, identity: &ById) -> Option<&str> {
-        name_of(&self.tables, self.set.owner(identity)?)
-    }
-
-    /// The instruction that a group belongs to.
-    pub fn owner_of_group(&self, id: u32) -> Option<&str> {
-        self.groups.get(&id)?;
-        name_of(&self.tables, &Key::Network(group_id::network_key(id)))
-    }
-
-    /// The instruction that a meter belongs to.
-    pub fn owner_of_meter(&self, id: u32) -> Option<&str> {
-        let has = |key: &Key| {
-            let unit = self.units.get(key).filter(|unit| unit.accepted);
-            unit.is_some_and(|unit| unit.output.meters.iter().any(|meter| meter.id == id))
-        };
-        let ports = self.tables.ports_at(meter_id::ofport(id));
-        let owner = ports.map(|port| Key::Port(port.key)).find(has)?;
-        name_of(&self.tables, &owner)
-    }
-
     /// A group that belongs in the switch.
     pub fn group(&self, id: u32) -> Option<&Arc<Group>> {
         self.groups.get(&id)
@@ -409,59 +374,6 @@ impl Compiler {
         ServiceTable::new(&self.tables)
     }
 
-    /// Who and what is behind a cookie; `None` when it is not one of ours.
-    pub fn explain(&self, cookie: u64) -> Option<Explanation> {
-        let (table, object, rule) = cookie::decode(cookie)?;
-        let table_name = pipeline::name(table)?;
-        let keys = self.keys_of(object);
-        let keys = keys
-            .iter()
-            .filter_map(|key| name_of(&self.tables, key))
-            .map(str::to_owned);
-        Some(Explanation {
-            table,
-            table_name,
-            object,
-            keys: keys.collect(),
-            rule: rule.text(),
-        })
-    }
-
-    fn keys_of(&self, object: Object) -> Vec<Key> {
-        let of_port = |port: u32| self.tables.keys_of_port(port);
-        match object {
-            Object::Pipeline => Vec::new(),
-            Object::Network(key) => vec![Key::Network(key)],
-            Object::Port(key) => vec![Key::Port(key)],
-            Object::Chassis(key) => vec![Key::Fence(key)],
-            Object::Location(port) => {
-                let keys = of_port(port).into_iter();
-                keys.filter(|key| matches!(key, Key::Location(..)))
-                    .collect()
-            }
-            Object::Address(port) => {
-                let keys = of_port(port).into_iter();
-                keys.filter(|key| matches!(key, Key::Address(..))).collect()
-            }
-        }
-    }
-
-    /// The flows that are there because of a port: as a local one, as one elsewhere, and for
-    /// addresses that it owns. Sorted by table and, within one, highest priority first.
-    pub fn flows_of_port(&self, port_key: u32) -> Vec<Arc<Flow>> {
-        let keys = self.tables.keys_of_port(port_key);
-        let units = keys.iter().filter_map(|key| self.units.get(key));
-        let units = units.filter(|unit| unit.accepted);
-        let mut flows: Vec<_> = units
-            .flat_map(|unit| unit.output.flows.iter().cloned())
-            .collect();
-        flows.sort_by(|a, b| {
-            let order = a.table.cmp(&b.table).then(b.priority.cmp(&a.priority));
-            order.then_with(|| a.matching.cmp(&b.matching))
-        });
-        flows
-    }
-
     /// Our own chassis key, once central has told.
     pub fn chassis_key(&self) -> Option<u32> {
         match self.tables.get(&Key::Config).map(|row| &row.body) {
@@ -471,14 +383,14 @@ impl Compiler {
     }
 }
 
-fn name_of<'a>(tables: &'a Tables, key: &Key) -> Option<&'a str> {
+pub(crate) fn name_of<'a>(tables: &'a Tables, key: &Key) -> Option<&'a str> {
     tables.get(key).map(|row| &*row.name)
 }
 
 fn conflict(tables: &Tables, winner: &Key, flow: &Flow) -> String {
     format!(
         "{} already has the flow table={},priority={},{}: \
-         change the MAC, address or port of one of them",
+         change the MAC, address, destination or port of one of them",
         name_of(tables, winner).unwrap_or("the pipeline"),
         flow.table,
         flow.priority,

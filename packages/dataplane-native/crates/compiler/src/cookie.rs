@@ -23,6 +23,15 @@ pub enum Object {
     Location(u32),
     /// An address of allowed pairs, by the key of the port that it belongs to.
     Address(u32),
+    Router(u32),
+    RouterInterface(u32),
+    Route(u32),
+    PolicyRoute(u32),
+    /// A port that a router reaches, by its port key.
+    RouterNeighbour(u32),
+    Leak(u32),
+    /// An end of a link, by the key of the link.
+    RouterLink(u32),
 }
 
 impl Object {
@@ -34,6 +43,13 @@ impl Object {
             Object::Chassis(key) => (3, key),
             Object::Location(key) => (4, key),
             Object::Address(key) => (5, key),
+            Object::Router(key) => (6, key),
+            Object::RouterInterface(key) => (7, key),
+            Object::Route(key) => (8, key),
+            Object::PolicyRoute(key) => (9, key),
+            Object::RouterNeighbour(key) => (10, key),
+            Object::Leak(key) => (11, key),
+            Object::RouterLink(key) => (12, key),
         }
     }
 
@@ -45,6 +61,13 @@ impl Object {
             3 => Object::Chassis(key),
             4 => Object::Location(key),
             5 => Object::Address(key),
+            6 => Object::Router(key),
+            7 => Object::RouterInterface(key),
+            8 => Object::Route(key),
+            9 => Object::PolicyRoute(key),
+            10 => Object::RouterNeighbour(key),
+            11 => Object::Leak(key),
+            12 => Object::RouterLink(key),
             _ => return None,
         })
     }
@@ -110,6 +133,40 @@ rules! {
     TunnelRelay = 67 "from a tunnel to all ports of the network here and to this block";
     ProviderToPort = 68 "from the physical network to the port";
     Deliver = 69 "out of the port";
+    TunnelOut = 70 "into the tunnel: header from registers";
+    RoutedProviderOut = 71 "routed to the physical network, from the MAC of this chassis";
+    Ask = 72 "a router asks who has an address: to the ports with port security off";
+    RouterEntry = 80 "to the router's interface: the router has it";
+    HopLimit = 81 "eight routers in one pass: time exceeded";
+    RouterEcho = 82 "echo requests to the router's own addresses are answered, so many a second";
+    RouterOwn = 83 "nothing but echo is taken by the router itself";
+    NeverRouted = 84 "multicast, loopback, link-local and unspecified addresses are never routed";
+    DirectedBroadcast = 85 "broadcasts of a connected prefix are never routed";
+    TimeExceeded = 86 "the TTL or hop limit ran out: time exceeded";
+    RouterIp = 87 "IP is routed, nothing else";
+    Connected = 88 "to a network of the router";
+    StaticRoute = 89 "to the next hop of the route";
+    Ecmp = 90 "to one of the next hops of the route, by a hash of addresses and ports";
+    EcmpFragment = 91 "fragments: to one of the next hops, by a hash of addresses";
+    Blackhole = 92 "the route drops";
+    LeakedRoute = 93 "to a network of another router that is leaked";
+    NoRoute = 94 "no route: unreachable";
+    PolicyAllow = 95 "the policy leaves it at the table's answer";
+    PolicyDrop = 96 "the policy drops";
+    PolicyReroute = 97 "the policy names another next hop";
+    EcmpMember = 98 "the next hop that was chosen";
+    MtuCheck = 99 "is it longer than the network's MTU?";
+    TooBig = 100 "longer than the network's MTU: too big";
+    RouterLeave = 101 "the router sends it: TTL or hop limit less one";
+    Neighbour = 102 "the next hop's MAC";
+    Resolve = 103 "nobody is known to have the next hop: ports with port security off are asked";
+    HostUnreachable = 104 "nobody has the next hop: unreachable";
+    PuntMeter = 105 "what routers give up of the port, rate limited";
+    PuntOut = 106 "the engine answers with an error, or asks for the next hop";
+    AnswerToRouter = 107 "the port answers a router that asked: the claim is reported";
+    RouterLeaveOwn = 108 "the router sends what it made itself";
+    EchoMeter = 109 "echo requests of the port to routers, rate limited";
+    EchoAnswer = 110 "the router's answer to an echo request";
 }
 
 /// The cookie of a flow.
@@ -142,10 +199,10 @@ mod tests {
         let cases = [
             (0, Object::Pipeline, Rule::Miss, 0x5700_0000_0000_0000),
             (
-                30,
+                50,
                 Object::Location(0x00ab_cdef),
                 Rule::RemoteUnicast,
-                0x571e_4abc_def0_003d,
+                0x5732_4abc_def0_003d,
             ),
             (70, Object::Port(1), Rule::Deliver, 0x5746_2000_0010_0045),
         ];

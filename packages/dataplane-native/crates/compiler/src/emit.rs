@@ -104,6 +104,11 @@ impl Emit {
         });
     }
 
+    /// A group that chooses one of its buckets.
+    pub fn select(&mut self, group: Group) {
+        self.groups.push(group);
+    }
+
     /// A meter that drops above (packets a second, burst in packets).
     pub fn meter(&mut self, id: u32, (rate, burst): (u32, u32)) {
         let flags = meter::PACKETS | meter::BURST;

@@ -14,6 +14,7 @@ mod compiler;
 pub mod cookie;
 mod diff;
 mod emit;
+mod explain;
 mod few;
 pub mod fields;
 mod flow_set;
@@ -21,13 +22,19 @@ pub mod interp;
 mod key;
 pub mod model;
 pub mod pipeline;
+mod reader;
+pub mod router_model;
+pub mod router_services;
+mod routing;
+mod service_table;
 pub mod services;
 mod stages;
 mod tables;
 mod units;
 
-pub use compiler::{Compiler, Explanation};
+pub use compiler::Compiler;
 pub use diff::{Changes, Delta};
+pub use explain::Explanation;
 pub use flow_set::{ById, FlowSet};
 pub use key::Key;
 

@@ -10,6 +10,7 @@ use weft_instructions::v1::{self, EncapType, instruction_body::Body as Wire};
 
 use crate::fields::{Mac, NETWORK_KEY_MAX, PORT_KEY_MAX};
 use crate::key::Key;
+use crate::router_model::{self, Leaked, Neighbour, PolicyRule, RouterPort, StaticRoute};
 
 /// A decoded instruction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,12 @@ pub enum Body {
     Vif { ofport: u32 },
     Tunnel(Tunnel),
     Patch { ofport: u32 },
+    Router,
+    RouterPort(RouterPort),
+    Route(StaticRoute),
+    Policy(Box<PolicyRule>),
+    Neighbour(Neighbour),
+    Leaked(Leaked),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,6 +194,27 @@ fn convert(key: &Key, wire: Wire) -> Result<Option<Body>, String> {
         (Key::Fence(k), Wire::FencedPeer(f)) if *k == f.chassis_key => {
             Some(Body::Fence(ips(&f.vtep_ips)?))
         }
+        (Key::Router(k), Wire::Router(r)) if *k == r.router_key => {
+            key24(r.router_key, "router")?;
+            Some(Body::Router)
+        }
+        (Key::RouterPort(r, n), Wire::RouterPort(p))
+            if (*r, *n) == (p.router_key, p.network_key) =>
+        {
+            Some(Body::RouterPort(router_model::router_port(&p)?))
+        }
+        (Key::Route(r, k), Wire::StaticRoute(s)) if (*r, *k) == (s.router_key, s.route_key) => {
+            Some(Body::Route(router_model::static_route(&s)?))
+        }
+        (Key::Policy(r, k), Wire::PolicyRule(p)) if (*r, *k) == (p.router_key, p.policy_key) => {
+            Some(Body::Policy(Box::new(router_model::policy(&p)?)))
+        }
+        (Key::Neighbour(r, k), Wire::RouterNeighbour(n))
+            if (*r, *k) == (n.router_key, n.port_key) =>
+        {
+            Some(Body::Neighbour(router_model::neighbour(&n)?))
+        }
+        (Key::Leaked(k), Wire::LeakedRoute(l)) => router_model::leaked(k, &l)?.map(Body::Leaked),
         (Key::Vif(id), Wire::LocalVif(v)) if **id == *v.port_id => Some(Body::Vif {
             ofport: ofport(v.ofport)?,
         }),
@@ -276,19 +304,26 @@ fn network(n: v1::NetworkConfig) -> Result<Network, String> {
     })
 }
 
-fn port_key(key: u32) -> Result<u32, String> {
+pub fn port_key(key: u32) -> Result<u32, String> {
     let fits = (1..=PORT_KEY_MAX).contains(&key);
     fits.then_some(key)
         .ok_or_else(|| format!("port key {key} is not in 1..{PORT_KEY_MAX}"))
 }
 
-fn network_key(key: u32) -> Result<u32, String> {
+pub fn network_key(key: u32) -> Result<u32, String> {
     let fits = (1..=NETWORK_KEY_MAX).contains(&key);
     fits.then_some(key)
         .ok_or_else(|| format!("network key {key} is not in 1..{NETWORK_KEY_MAX}"))
 }
 
-fn chassis(key: u32) -> Result<u32, String> {
+/// The key of an object of the given kind.
+pub fn key24(key: u32, kind: &str) -> Result<u32, String> {
+    let fits = (1..=NETWORK_KEY_MAX).contains(&key);
+    fits.then_some(key)
+        .ok_or_else(|| format!("{kind} key {key} is not in 1..{NETWORK_KEY_MAX}"))
+}
+
+pub fn chassis(key: u32) -> Result<u32, String> {
     let fits = (1..=0xffff).contains(&key);
     fits.then_some(key)
         .ok_or_else(|| format!("chassis key {key} is not in 1..65535"))
@@ -301,7 +336,7 @@ fn ofport(number: u32) -> Result<u32, String> {
 }
 
 /// Six bytes, neither zero nor multicast.
-fn mac(bytes: &[u8]) -> Result<Mac, String> {
+pub fn mac(bytes: &[u8]) -> Result<Mac, String> {
     let mac = Mac::try_from(bytes).map_err(|_| format!("a MAC of {} bytes", bytes.len()))?;
     let usable = mac[0] & 1 == 0 && mac != [0; 6];
     usable
@@ -309,7 +344,7 @@ fn mac(bytes: &[u8]) -> Result<Mac, String> {
         .ok_or_else(|| "the MAC is zero or a multicast address".into())
 }
 
-fn ip(bytes: &[u8]) -> Result<IpAddr, String> {
+pub fn ip(bytes: &[u8]) -> Result<IpAddr, String> {
     if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
         return Ok(v4.into());
     }
@@ -317,7 +352,7 @@ fn ip(bytes: &[u8]) -> Result<IpAddr, String> {
     Ok(v6.into())
 }
 
-fn optional_ip(bytes: &[u8]) -> Result<Option<IpAddr>, String> {
+pub fn optional_ip(bytes: &[u8]) -> Result<Option<IpAddr>, String> {
     if bytes.is_empty() {
         Ok(None)
     } else {
@@ -325,6 +360,6 @@ fn optional_ip(bytes: &[u8]) -> Result<Option<IpAddr>, String> {
     }
 }
 
-fn ips(list: &[Vec<u8>]) -> Result<Vec<IpAddr>, String> {
+pub fn ips(list: &[Vec<u8>]) -> Result<Vec<IpAddr>, String> {
     list.iter().map(|bytes| ip(bytes)).collect()
 }

@@ -3,7 +3,8 @@
 //! packet-in names the service:
 //!
 //! ```text
-//! byte 0: 1 = answer this neighbour solicitation, 2 = report this claim   (nothing follows)
+//! byte 0: 1 = answer this neighbour solicitation, 2 = report this claim   (nothing follows),
+//!         3 = a router gave it up, see `router_services`
 //! ```
 //!
 //! Packets come as the guest sent them. A reply goes out of the port that asked (packet-out, input
@@ -13,9 +14,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::fields::Mac;
-use crate::key::Key;
-use crate::model::{Body, Pair, Port};
-use crate::tables::Tables;
+pub use crate::service_table::{Owner, PortFacts, ServiceTable};
 
 /// What the engine is asked to do with a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,106 +40,6 @@ impl Service {
     }
 }
 
-/// A plugged port, as packet services see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PortFacts {
-    pub port_id: Arc<str>,
-    pub port_key: u32,
-    pub network_key: u32,
-    pub ofport: u32,
-    pub mac: Mac,
-    pub ips: Vec<IpAddr>,
-    pub allowed_pairs: Vec<Pair>,
-}
-
-/// Who answers for an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Owner {
-    pub mac: Mac,
-    /// `None`: the gateway.
-    pub port_key: Option<u32>,
-}
-
-/// Facts, borrowed from the compiler.
-#[derive(Debug, Clone, Copy)]
-pub struct ServiceTable<'a> {
-    tables: &'a Tables,
-}
-
-impl<'a> ServiceTable<'a> {
-    pub(crate) fn new(tables: &'a Tables) -> Self {
-        Self { tables }
-    }
-
-    /// The port behind a port of the switch; of several that claim it the one whose flows are in.
-    pub fn port_at(self, ofport: u32) -> Option<PortFacts> {
-        self.tables
-            .ports_at(ofport)
-            .next()
-            .map(|port| facts(port, ofport))
-    }
-
-    /// A port of this chassis that is plugged.
-    pub fn port(self, port_key: u32) -> Option<PortFacts> {
-        let port = self.tables.port(port_key)?;
-        Some(facts(port, self.tables.ofport(port)?))
-    }
-
-    /// Who has the address in the network: a port here, a port elsewhere, the owner of a moving
-    /// address, the gateway.
-    pub fn owner(self, network_key: u32, ip: IpAddr) -> Option<Owner> {
-        let mut owners = self.tables.owners_of(network_key, ip);
-        owners.find_map(|key| self.owner_by(key)).or_else(|| {
-            let network = self.tables.network(network_key)?;
-            let mac = network
-                .gateway_mac
-                .filter(|_| network.gateways.contains(&ip))?;
-            Some(Owner {
-                mac,
-                port_key: None,
-            })
-        })
-    }
-
-    fn owner_by(self, key: &Key) -> Option<Owner> {
-        let (mac, port) = match self.tables.get(key)?.working() {
-            // A port that is not plugged here may be elsewhere: then its location says so.
-            Ok(Body::Port(port)) => {
-                self.tables.ofport(port).filter(|_| port.admin_up)?;
-                (port.mac, port.key)
-            }
-            Ok(Body::Address(owner)) => (owner.mac, owner.port),
-            Ok(Body::Location(location)) => (location.mac, location.port),
-            _ => return None,
-        };
-        Some(Owner {
-            mac,
-            port_key: Some(port),
-        })
-    }
-
-    /// The port that central last named as owner of an address of allowed pairs.
-    pub fn claimed_by(self, network_key: u32, ip: IpAddr) -> Option<Owner> {
-        let owner = self.tables.address(network_key, ip)?;
-        Some(Owner {
-            mac: owner.mac,
-            port_key: Some(owner.port),
-        })
-    }
-}
-
-fn facts(port: &Port, ofport: u32) -> PortFacts {
-    PortFacts {
-        port_id: port.id.clone(),
-        port_key: port.key,
-        network_key: port.network,
-        ofport,
-        mac: port.mac,
-        ips: port.ips.clone(),
-        allowed_pairs: port.pairs.clone(),
-    }
-}
-
 /// A port that speaks for an address which only its allowed pairs name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
@@ -154,6 +53,7 @@ const IPV6: usize = 40;
 /// Neighbour solicitation or advertisement without options (RFC 4861 4.3, 4.4).
 const ND: usize = 24;
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+const ROUTER: u8 = 0x80;
 const SOLICITED: u8 = 0x40;
 const OVERRIDE: u8 = 0x20;
 
@@ -214,9 +114,15 @@ pub fn answer_nd(packet: &[u8], asks: &PortFacts, table: ServiceTable<'_>) -> Op
     let question = read_neighbour(packet).filter(|question| question.kind == 135)?;
     let owner = table.owner(asks.network_key, question.target.into())?;
     let dad = question.source.is_unspecified();
-    if owner.port_key == Some(asks.port_key) || (owner.port_key.is_none() && !dad) {
+    let gateway = owner.port_key.is_none() && owner.router_key.is_none();
+    if owner.port_key == Some(asks.port_key) || (gateway && !dad) {
         return None;
     }
+    let routes = if owner.router_key.is_some() {
+        ROUTER
+    } else {
+        0
+    };
     let (to, to_mac, flags) = if dad {
         (ALL_NODES, [0x33, 0x33, 0, 0, 0, 1], OVERRIDE)
     } else {
@@ -226,7 +132,13 @@ pub fn answer_nd(packet: &[u8], asks: &PortFacts, table: ServiceTable<'_>) -> Op
             SOLICITED | OVERRIDE,
         )
     };
-    Some(advertisement(question.target, owner.mac, to, to_mac, flags))
+    Some(advertisement(
+        question.target,
+        owner.mac,
+        to,
+        to_mac,
+        flags | routes,
+    ))
 }
 
 fn advertisement(target: Ipv6Addr, mac: Mac, to: Ipv6Addr, to_mac: Mac, flags: u8) -> Vec<u8> {
@@ -264,8 +176,8 @@ fn checksum(source: Ipv6Addr, to: Ipv6Addr, message: &[u8]) -> u16 {
     !u16::try_from(sum).unwrap_or(0)
 }
 
-/// The claim in an ARP packet or a neighbour advertisement; `None` when the address is fixed, is
-/// not covered by an allowed pair, or the packet claims nothing.
+/// The claim in an ARP packet or a neighbour advertisement; `None` when the address is fixed, the
+/// port may not use it, or the packet claims nothing.
 pub fn read_claim(packet: &[u8], speaker: &PortFacts) -> Option<Claim> {
     let (ip, mac): (IpAddr, Mac) = if array(packet, 12)? == [0x08, 0x06] {
         // Ethernet, IPv4, lengths 6 and 4, request or reply (RFC 826).
@@ -279,7 +191,9 @@ pub fn read_claim(packet: &[u8], speaker: &PortFacts) -> Option<Claim> {
         (says.target.into(), says.link_layer.unwrap_or(says.sender))
     };
     let mut pairs = speaker.allowed_pairs.iter();
-    let allowed = pairs.any(|pair| pair.mac == mac && pair.covers(ip));
+    let pair = pairs.any(|pair| pair.mac == mac && pair.covers(ip));
+    // A port without port security may have any address: a router asked it.
+    let allowed = pair || !speaker.port_security;
     let claims = allowed && !speaker.ips.contains(&ip);
     claims.then(|| Claim {
         port_id: speaker.port_id.clone(),

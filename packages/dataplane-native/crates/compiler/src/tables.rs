@@ -1,28 +1,33 @@
-//! The instructions as tables with indexes, and the tracking reader that units read them through.
-//! It compiles nothing. `Compiler::apply` writes it; stages read it, and what they read is
-//! recorded.
+//! The instructions as tables with indexes. They compile nothing. `Compiler::apply` writes them; units
+//! read them through `reader`, packet services as they are.
 
-use std::cell::RefCell;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use weft_instructions::v1::EncapType;
+use smallvec::SmallVec;
 
+use crate::cookie::Object;
 use crate::few::Few;
 use crate::fields::Mac;
 use crate::key::Key;
-use crate::model::{AddressOwner, Body, FloodPeer, Location, Network, Port, Tunnel};
+use crate::model::{AddressOwner, Body, Location, Network, Port};
+use crate::stages::anti_spoof::link_local;
 
 /// What a unit read: a change of it makes the unit run again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Dep {
-    /// A row, or that there is none.
+    /// A row, or that there is none. Of a network also whether it is hosted and routed: it has local
+    /// ports, and interfaces of routers. That is coarse: it changes with the first and the last.
     Row(Key),
     /// Which local ports a network has; their rows are dependencies of their own.
     PortsOf(u32),
+    /// Who has an address in a network; their rows are dependencies of their own.
+    HoldersOf(u32, IpAddr),
+    /// Which leaked routes lead a router into a network.
+    LeaksOf(u32, u32),
     /// The flood peers of a network, rows included.
     FloodOf(u32),
     /// The addresses of allowed pairs with this MAC in a network.
@@ -65,14 +70,18 @@ impl Row {
 /// All instructions. Indexes hold no empty sets.
 #[derive(Debug, Default)]
 pub struct Tables {
-    rows: BTreeMap<Key, Row>,
+    pub(crate) rows: BTreeMap<Key, Row>,
     /// The keys of the refused rows.
     refused: BTreeSet<Key>,
-    ports_of: HashMap<u32, Few<u32>>,
-    owners_of_mac: HashMap<(u32, Mac), Few<IpAddr>>,
+    pub(crate) ports_of: HashMap<u32, Few<u32>>,
+    pub(crate) owners_of_mac: HashMap<(u32, Mac), Few<IpAddr>>,
     owners_of_ip: HashMap<(u32, IpAddr), Few<Key>>,
     ports_by_id: HashMap<Arc<str>, Few<u32>>,
     vifs_by_ofport: HashMap<u32, Few<Arc<str>>>,
+    /// Routers with an interface on a network or link.
+    pub(crate) routers_of: HashMap<u32, Few<u32>>,
+    /// By router and network.
+    pub(crate) leaks_of: HashMap<(u32, u32), Few<Key>>,
 }
 
 impl Tables {
@@ -123,6 +132,12 @@ impl Tables {
             self.refused.remove(key);
         }
         let mut touched = vec![Dep::Row(key.clone())];
+        let rows = self.rows.get(key).into_iter().chain(&row);
+        let networks: SmallVec<[u32; 2]> = rows.filter_map(used_by).collect();
+        let uses: SmallVec<[(u32, (bool, bool)); 2]> = networks
+            .into_iter()
+            .map(|network| (network, self.used(network)))
+            .collect();
         if let Some(old) = self.rows.remove(key) {
             self.index(key, &old, false, &mut touched);
         }
@@ -130,7 +145,20 @@ impl Tables {
             self.index(key, &new, true, &mut touched);
             self.rows.insert(key.clone(), new);
         }
+        for (network, before) in uses {
+            if self.used(network) != before {
+                touched.push(Dep::Row(Key::Network(network)));
+            }
+        }
         touched
+    }
+
+    /// Whether a network has local ports, plugged or not, and interfaces of routers.
+    pub fn used(&self, network: u32) -> (bool, bool) {
+        (
+            self.ports_of.contains_key(&network),
+            self.routers_of.contains_key(&network),
+        )
     }
 
     fn index(&mut self, key: &Key, row: &Row, add: bool, touched: &mut Vec<Dep>) {
@@ -138,20 +166,34 @@ impl Tables {
             (Ok(Body::Port(port)), _) => {
                 toggle(&mut self.ports_of, port.network, &port.key, add);
                 toggle(&mut self.ports_by_id, port.id.clone(), &port.key, add);
-                self.index_ips(port.network, &port.ips, key, add);
+                self.index_ips(port.network, &port.ips, key, add, touched);
                 touched.push(Dep::PortsOf(port.network));
             }
             (Ok(Body::Location(location)), _) => {
-                self.index_ips(location.network, &location.ips, key, add);
+                self.index_ips(location.network, &location.ips, key, add, touched);
             }
             (Ok(Body::Address(owner)), _) => {
                 let group = (owner.network, owner.mac);
                 toggle(&mut self.owners_of_mac, group, &owner.ip, add);
-                self.index_ips(owner.network, &[owner.ip], key, add);
+                self.index_ips(owner.network, &[owner.ip], key, add, touched);
                 touched.push(Dep::OwnersOfMac(owner.network, owner.mac));
             }
             (Ok(Body::Vif { ofport }), Key::Vif(id)) => {
                 toggle(&mut self.vifs_by_ofport, *ofport, id, add);
+            }
+            (Ok(Body::RouterPort(port)), _) => {
+                toggle(&mut self.routers_of, port.network, &port.router, add);
+                let mut ips: Vec<IpAddr> = port.addresses.iter().map(|own| own.ip).collect();
+                ips.push(link_local(port.mac).into());
+                self.index_ips(port.network, &ips, key, add, touched);
+            }
+            (Ok(Body::Neighbour(neighbour)), _) => {
+                self.index_ips(neighbour.network, &neighbour.ips, key, add, touched);
+            }
+            (Ok(Body::Leaked(leaked)), _) => {
+                let group = (leaked.router, leaked.network);
+                toggle(&mut self.leaks_of, group, key, add);
+                touched.push(Dep::LeaksOf(leaked.router, leaked.network));
             }
             (Ok(Body::FloodPeer(_)), Key::Flood(network, _)) => {
                 touched.push(Dep::FloodOf(*network));
@@ -160,13 +202,21 @@ impl Tables {
         }
     }
 
-    fn index_ips(&mut self, network: u32, ips: &[IpAddr], key: &Key, add: bool) {
+    fn index_ips(
+        &mut self,
+        network: u32,
+        ips: &[IpAddr],
+        key: &Key,
+        add: bool,
+        touched: &mut Vec<Dep>,
+    ) {
         for ip in ips {
             toggle(&mut self.owners_of_ip, (network, *ip), key, add);
+            touched.push(Dep::HoldersOf(network, *ip));
         }
     }
 
-    fn body(&self, key: &Key) -> Option<&Body> {
+    pub fn body(&self, key: &Key) -> Option<&Body> {
         self.rows.get(key).and_then(|row| row.working().ok())
     }
 
@@ -221,8 +271,17 @@ impl Tables {
             .filter_map(|key| self.port(key))
     }
 
-    /// The local ports, locations and address owner that have this address, in the order in which
-    /// they win it.
+    /// The MTU that leaked routes of a router name for a network.
+    pub fn leaked_mtu(&self, router: u32, network: u32) -> Option<u16> {
+        let first = self.leaks_of.get(&(router, network))?.iter().next()?;
+        match self.body(first) {
+            Some(Body::Leaked(leaked)) => Some(leaked.mtu),
+            _ => None,
+        }
+    }
+
+    /// The interfaces of routers, local ports, locations, address owner and neighbours of routers
+    /// that have this address, in the order in which they win it.
     pub fn owners_of(&self, network: u32, ip: IpAddr) -> impl Iterator<Item = &Key> {
         self.owners_of_ip
             .get(&(network, ip))
@@ -231,7 +290,7 @@ impl Tables {
     }
 
     /// The keys of all instructions about a port: its own, its location, the addresses that it
-    /// owns.
+    /// owns, what it is to routers.
     pub fn keys_of_port(&self, port: u32) -> Vec<Key> {
         let own = self
             .rows
@@ -243,11 +302,45 @@ impl Tables {
             .filter(|(_, row)| match &row.body {
                 Ok(Body::Address(owner)) => owner.port == port,
                 Ok(Body::Location(location)) => location.port == port,
+                Ok(Body::Neighbour(neighbour)) => neighbour.port == port,
                 _ => false,
             });
         own.into_iter()
             .chain(others.map(|(key, _)| key.clone()))
             .collect()
+    }
+}
+
+impl Tables {
+    /// The keys of the instructions about a router or what belongs to one. It looks at all that
+    /// could be: for people, not for units.
+    pub fn keys_of_router_object(&self, object: Object) -> Vec<Key> {
+        let is = |(key, row): &(&Key, &Row)| match (object, key, &row.body) {
+            (Object::Router(own), Key::Router(key), _)
+            | (Object::Route(own), Key::Route(_, key), _)
+            | (Object::PolicyRoute(own), Key::Policy(_, key), _) => own == *key,
+            (Object::Leak(own), Key::Leaked(key), _) => own == key.leak,
+            (Object::RouterInterface(own), _, Ok(Body::RouterPort(port))) => {
+                !port.link && own == port.key
+            }
+            (Object::RouterLink(own), _, Ok(Body::RouterPort(port))) => {
+                port.link && own == port.key
+            }
+            _ => false,
+        };
+        let rows = self.rows.range(Key::Router(0)..Key::Network(0));
+        let others = self.rows.range(Key::Route(0, 0)..);
+        let all = rows.chain(others).filter(is);
+        all.map(|(key, _)| key.clone()).collect()
+    }
+}
+
+/// The network that a row makes hosted or routed.
+fn used_by(row: &Row) -> Option<u32> {
+    match row.working() {
+        Ok(Body::Port(port)) => Some(port.network),
+        Ok(Body::RouterPort(port)) => Some(port.network),
+        _ => None,
     }
 }
 
@@ -267,164 +360,5 @@ fn toggle<K: Hash + Eq, T: Ord + Clone>(
         }
         entry if add => entry.or_default().insert(member),
         _ => {}
-    }
-}
-
-/// Reads the tables for one unit and records what it read.
-#[derive(Debug)]
-pub struct Reader<'a> {
-    tables: &'a Tables,
-    deps: RefCell<Vec<Dep>>,
-}
-
-impl<'a> Reader<'a> {
-    pub fn new(tables: &'a Tables) -> Self {
-        Self {
-            tables,
-            deps: RefCell::default(),
-        }
-    }
-
-    /// What was read, sorted, each once.
-    pub fn into_deps(self) -> Vec<Dep> {
-        let mut deps = self.deps.into_inner();
-        deps.sort_unstable();
-        deps.dedup();
-        deps.shrink_to_fit();
-        deps
-    }
-
-    fn read(&self, dep: Dep) {
-        self.deps.borrow_mut().push(dep);
-    }
-
-    fn row(&self, key: Key) -> Option<&'a Body> {
-        let body = self.tables.body(&key);
-        self.read(Dep::Row(key));
-        body
-    }
-
-    /// Why a row that is needed cannot be used: it failed, or it is `missing`.
-    fn reason(&self, key: &Key, missing: String) -> String {
-        match self.tables.get(key) {
-            Some(row) => format!("{} fails here: see its own failure", row.name),
-            None => missing,
-        }
-    }
-
-    /// Our own chassis key, which a chassis that hosts nothing yet may lack.
-    pub fn chassis_key(&self) -> Result<u32, String> {
-        if let Some(Body::Config { chassis_key }) = self.row(Key::Config) {
-            return Ok(*chassis_key);
-        }
-        let missing = "this chassis has no key yet: central has not sent chassis/<name>/config";
-        Err(self.reason(&Key::Config, missing.into()))
-    }
-
-    pub fn network(&self, key: u32) -> Result<&'a Network, String> {
-        self.read(Dep::Row(Key::Network(key)));
-        let missing = || {
-            format!("network {key} is not known here: central has not sent network/{key}/config")
-        };
-        let network = self.tables.network(key);
-        network.ok_or_else(|| self.reason(&Key::Network(key), missing()))
-    }
-
-    pub fn port(&self, key: u32) -> Option<&'a Port> {
-        self.read(Dep::Row(Key::Port(key)));
-        self.tables.port(key)
-    }
-
-    pub fn location(&self, network: u32, port: u32) -> Option<&'a Location> {
-        self.read(Dep::Row(Key::Location(network, port)));
-        self.tables.location(network, port)
-    }
-
-    /// The ofport of a local port; `None` while it is not plugged.
-    pub fn ofport(&self, port: &Port) -> Option<u32> {
-        self.read(Dep::Row(Key::Vif(port.id.clone())));
-        self.tables.ofport(port)
-    }
-
-    /// A port that is plugged on this chassis, by key, in `network`.
-    pub fn plugged(&self, network: u32, key: u32) -> Option<(&'a Port, u32)> {
-        let port = self.port(key).filter(|port| port.network == network)?;
-        Some((port, self.ofport(port)?))
-    }
-
-    /// The local ports of a network, by key.
-    pub fn ports_of(&self, network: u32) -> impl Iterator<Item = &'a Port> {
-        self.read(Dep::PortsOf(network));
-        let keys = self
-            .tables
-            .ports_of
-            .get(&network)
-            .into_iter()
-            .flat_map(Few::iter);
-        keys.filter_map(|key| self.port(*key))
-    }
-
-    /// The flood peers of a network, by chassis key.
-    pub fn flood_peers(&self, network: u32) -> impl Iterator<Item = &'a FloodPeer> {
-        self.read(Dep::FloodOf(network));
-        let range = Key::Flood(network, 0)..=Key::Flood(network, u32::MAX);
-        self.tables
-            .rows
-            .range(range)
-            .filter_map(|(_, row)| match row.working() {
-                Ok(Body::FloodPeer(peer)) => Some(peer),
-                _ => None,
-            })
-    }
-
-    /// The lowest address that this MAC answers for by an address owner.
-    pub fn first_owned_by(&self, network: u32, mac: Mac) -> Option<IpAddr> {
-        self.read(Dep::OwnersOfMac(network, mac));
-        self.tables
-            .owners_of_mac
-            .get(&(network, mac))?
-            .iter()
-            .next()
-            .copied()
-    }
-
-    /// The tunnel port of an encap, or why packets cannot leave by it.
-    pub fn tunnel(&self, encap: EncapType) -> Result<&'a Tunnel, String> {
-        let key = Key::Tunnel(encap as i32);
-        match self.row(key.clone()) {
-            Some(Body::Tunnel(tunnel)) => Ok(tunnel),
-            _ => Err(self.reason(
-                &key,
-                format!(
-                    "no {name} tunnel port on this chassis: add {name} to encaps in agent.yaml",
-                    name = encap_name(encap)
-                ),
-            )),
-        }
-    }
-
-    /// The patch port to a physical network, or what to do to get one.
-    pub fn patch(&self, physical: &Arc<str>) -> Result<u32, String> {
-        let key = Key::Patch(physical.clone());
-        match self.row(key.clone()) {
-            Some(Body::Patch { ofport }) => Ok(*ofport),
-            _ => Err(self.reason(
-                &key,
-                format!(
-                    "no bridge mapping for physical network \"{physical}\" on this chassis: \
-                     add providerBridges in agent.yaml"
-                ),
-            )),
-        }
-    }
-}
-
-fn encap_name(encap: EncapType) -> &'static str {
-    match encap {
-        EncapType::Unspecified => "unspecified",
-        EncapType::Geneve => "geneve",
-        EncapType::Vxlan => "vxlan",
-        EncapType::Gre => "gre",
-        EncapType::Stt => "stt",
     }
 }

@@ -13,8 +13,11 @@ use crate::fields::{Mac, meter_id};
 use crate::key::Key;
 use crate::model::{AddressOwner, Attachment, Body, Location, Network, Port};
 use crate::pipeline::{self, Miss, priority};
-use crate::stages::{anti_spoof, arp, claims, classify, deliver, fence, flood, l2, nd};
-use crate::tables::Reader;
+use crate::reader::Reader;
+use crate::router_services::Reason;
+use crate::routing;
+use crate::stages::{anti_spoof, arp, claims, classify, deliver, echo, fence, flood, l2, nd};
+use crate::stages::{neighbour, provider, punt, router_in, router_out, tunnel};
 
 /// Compiles one instruction; `body` is its own.
 pub fn compile(key: &Key, body: &Body, reader: &Reader<'_>) -> Result<Output, String> {
@@ -32,11 +35,19 @@ pub fn compile(key: &Key, body: &Body, reader: &Reader<'_>) -> Result<Output, St
         Body::Tunnel(tunnel) => {
             let mut emit = Emit::of(Object::Pipeline);
             classify::tunnel(&mut emit, tunnel);
+            tunnel::unicast(&mut emit, tunnel);
             Ok(emit.finish())
         }
-        Body::Config { .. } | Body::FloodPeer(_) | Body::Vif { .. } | Body::Patch { .. } => {
-            Ok(Output::default())
-        }
+        Body::RouterPort(body) => routing::port(body, reader),
+        Body::Route(body) => routing::static_route(body, reader),
+        Body::Policy(body) => routing::policy(body, reader),
+        Body::Neighbour(body) => routing::neighbour(body, reader),
+        Body::Leaked(body) => Ok(routing::leaked(key, body, reader)),
+        Body::Router
+        | Body::Config { .. }
+        | Body::FloodPeer(_)
+        | Body::Vif { .. }
+        | Body::Patch { .. } => Ok(Output::default()),
     }
 }
 
@@ -44,23 +55,31 @@ pub fn compile(key: &Key, body: &Body, reader: &Reader<'_>) -> Result<Output, St
 pub fn pipeline() -> Output {
     let mut emit = Emit::of(Object::Pipeline);
     for table in pipeline::TABLES {
-        let next = match table.miss {
-            Miss::Drop => None,
-            Miss::Goto(next) => Some(next),
+        let (rule, (actions, next)) = match table.miss {
+            Miss::Drop => (Rule::Miss, (vec![], None)),
+            Miss::Goto(next) => (Rule::Miss, (vec![], Some(next))),
+            Miss::Punt(reason) => (missed(reason), punt::because(reason)),
         };
         let all = weft_openflow::Match::new();
-        emit.flow(
-            (table.number, priority::MISS),
-            Rule::Miss,
-            all,
-            vec![],
-            next,
-        );
+        let at = (table.number, priority::MISS);
+        emit.flow(at, rule, all, actions, next);
     }
     anti_spoof::guards(&mut emit);
     arp::rewrite(&mut emit);
     nd::rewrite(&mut emit);
+    router_in::guards(&mut emit);
+    router_out::leave(&mut emit);
+    punt::out(&mut emit);
+    echo::answers(&mut emit);
+    flood::unasked(&mut emit);
     emit.finish()
+}
+
+fn missed(reason: Reason) -> Rule {
+    match reason {
+        Reason::NoRoute => Rule::NoRoute,
+        _ => Rule::HostUnreachable,
+    }
 }
 
 fn port(port: &Port, reader: &Reader<'_>) -> Result<Output, String> {
@@ -94,6 +113,17 @@ fn port(port: &Port, reader: &Reader<'_>) -> Result<Output, String> {
             arp::own_pair(&mut emit, port.key, ip, pair.prefix);
         }
     }
+    if reader.routed(network.key) {
+        for ip in &port.ips {
+            neighbour::known(&mut emit, network.key, *ip, port.mac);
+        }
+        punt::port(&mut emit, port.key, ofport);
+        echo::port(&mut emit, port.key, ofport);
+        if !port.security {
+            router_in::answers(&mut emit, port, ofport);
+            claims::open_meter(&mut emit, ofport);
+        }
+    }
     nd::meter(&mut emit, port, ofport);
     claims::meter(&mut emit, port, ofport);
     l2::local(&mut emit, network, port.key, port.mac, priority::UNICAST);
@@ -109,8 +139,15 @@ fn location(location: &Location, reader: &Reader<'_>) -> Result<Output, String> 
     if here || reader.plugged(location.network, location.port).is_some() {
         return Ok(emit.finish());
     }
-    for ip in &location.ips {
-        answer(&mut emit, network.key, *ip, location.mac);
+    if reader.hosted(network.key) {
+        for ip in &location.ips {
+            answer(&mut emit, network.key, *ip, location.mac);
+        }
+    }
+    if reader.routed(network.key) {
+        for ip in &location.ips {
+            neighbour::known(&mut emit, network.key, *ip, location.mac);
+        }
     }
     let to = (location.port, location.mac);
     remote(
@@ -137,12 +174,20 @@ fn address(owner: &AddressOwner, reader: &Reader<'_>) -> Result<Output, String> 
         if port.admin_up {
             own(&mut emit, port.key, owner.ip);
             answer(&mut emit, network.key, owner.ip, owner.mac);
+            if reader.routed(network.key) {
+                neighbour::known(&mut emit, network.key, owner.ip, owner.mac);
+            }
             if brings(Some(port.mac)) {
                 l2::local(&mut emit, network, port.key, owner.mac, band);
             }
         }
     } else if reader.chassis_key()? != owner.chassis {
-        answer(&mut emit, network.key, owner.ip, owner.mac);
+        if reader.hosted(network.key) {
+            answer(&mut emit, network.key, owner.ip, owner.mac);
+        }
+        if reader.routed(network.key) {
+            neighbour::known(&mut emit, network.key, owner.ip, owner.mac);
+        }
         let known = reader
             .location(owner.network, owner.port)
             .map(|location| location.mac);
@@ -160,45 +205,34 @@ fn address(owner: &AddressOwner, reader: &Reader<'_>) -> Result<Output, String> 
     Ok(emit.finish())
 }
 
+/// What a network is for its own ports here and for routers; where it has neither it has nothing.
 fn network(network: &Network, reader: &Reader<'_>) -> Result<Output, String> {
     let mut emit = Emit::of(Object::Network(network.key));
-    let plugged = |port: &&Port| port.admin_up && reader.ofport(port).is_some();
-    let ports: Vec<&Port> = reader.ports_of(network.key).filter(plugged).collect();
-    let uplink = match &network.attachment {
-        Attachment::Provider { physical, vlan } => {
-            let patch = reader.patch(physical)?;
-            classify::provider(&mut emit, network.key, *vlan, patch);
-            flood::Uplink::Provider { vlan: *vlan, patch }
+    let (hosted, routed) = (reader.hosted(network.key), reader.routed(network.key));
+    let asked = routed && network.unknown_unicast;
+    if routed {
+        if let Attachment::Provider { physical, vlan } = &network.attachment
+            && let (Ok(patch), Ok(own)) = (reader.patch(physical), reader.chassis_key())
+        {
+            provider::routed(&mut emit, network.key, (*vlan, patch), own);
         }
-        Attachment::Overlay(encap) => {
-            if network.relayed && *encap != weft_instructions::v1::EncapType::Geneve {
-                return Err(format!(
-                    "network {}: only Geneve carries the key that relays need: \
-                     use a Geneve network or at most 200 chassis",
-                    network.id
-                ));
-            }
-            let mut peers = reader.flood_peers(network.key).peekable();
-            if peers.peek().is_none() {
-                flood::Uplink::None
-            } else {
-                let own = reader.chassis_key()?;
-                let peers: Vec<_> = peers.filter(|peer| peer.chassis != own).collect();
-                if peers.is_empty() {
-                    flood::Uplink::None
-                } else {
-                    let tunnel = reader.tunnel(*encap)?;
-                    flood::Uplink::Overlay {
-                        tunnel,
-                        peers,
-                        own_block: own / flood::BLOCK,
-                    }
-                }
-            }
+        if asked {
+            neighbour::resolve(&mut emit, network.key);
         }
-    };
-    flood::network(&mut emit, network, &ports, &uplink)?;
-    if let Some(mac) = network.gateway_mac {
+    }
+    if hosted {
+        let uplink = uplink(network, reader)?;
+        if let flood::Uplink::Provider { vlan, patch } = uplink {
+            classify::provider(&mut emit, network.key, vlan, patch);
+        }
+        let plugged = |port: &&Port| port.admin_up && reader.ofport(port).is_some();
+        let ports: Vec<&Port> = reader.ports_of(network.key).filter(plugged).collect();
+        flood::network(&mut emit, network, &ports, &uplink)?;
+    } else if asked && matches!(network.attachment, Attachment::Overlay(_)) {
+        flood::unknown(&mut emit, network, &[], &uplink(network, reader)?)?;
+    }
+    let gateway = network.gateway_mac.filter(|_| hosted);
+    if let Some(mac) = gateway {
         for gateway in &network.gateways {
             match gateway {
                 IpAddr::V4(ip) => arp::gateway(&mut emit, network.key, *ip, mac),
@@ -207,6 +241,38 @@ fn network(network: &Network, reader: &Reader<'_>) -> Result<Output, String> {
         }
     }
     Ok(emit.finish())
+}
+
+/// The way of a network out of the chassis.
+fn uplink<'a>(network: &Network, reader: &Reader<'a>) -> Result<flood::Uplink<'a>, String> {
+    let encap = match &network.attachment {
+        Attachment::Provider { physical, vlan } => {
+            let patch = reader.patch(physical)?;
+            return Ok(flood::Uplink::Provider { vlan: *vlan, patch });
+        }
+        Attachment::Overlay(encap) => *encap,
+    };
+    if network.relayed && encap != weft_instructions::v1::EncapType::Geneve {
+        return Err(format!(
+            "network {}: only Geneve carries the key that relays need: \
+             use a Geneve network or at most 200 chassis",
+            network.id
+        ));
+    }
+    let mut peers = reader.flood_peers(network.key).peekable();
+    if peers.peek().is_none() {
+        return Ok(flood::Uplink::None);
+    }
+    let own = reader.chassis_key()?;
+    let peers: Vec<_> = peers.filter(|peer| peer.chassis != own).collect();
+    if peers.is_empty() {
+        return Ok(flood::Uplink::None);
+    }
+    Ok(flood::Uplink::Overlay {
+        tunnel: reader.tunnel(encap)?,
+        peers,
+        own_block: own / flood::BLOCK,
+    })
 }
 
 /// Unicast to a port elsewhere. On a provider network it goes to the patch port with all that is
@@ -220,10 +286,12 @@ fn remote(
     reader: &Reader<'_>,
 ) -> Result<(), String> {
     if let Attachment::Overlay(encap) = network.attachment {
-        let tunnel = reader.tunnel(encap)?;
+        reader.tunnel(encap)?;
         let missing = || format!("port key {} of network {}: no VTEP", to.0, network.id);
         let vtep = vtep.ok_or_else(missing)?;
-        l2::remote(emit, network.key, to, (tunnel, vtep), band);
+        let out = pipeline::tunnel_out(encap, vtep.is_ipv4())
+            .ok_or_else(|| format!("network {}: {encap:?} carries no packets", network.id))?;
+        l2::remote(emit, network.key, to, (vtep, out), band);
     }
     Ok(())
 }

@@ -12,61 +12,10 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::world::WORLD;
+use common::world::{WORLD, words as packet};
 use weft_compiler::Compiler;
-use weft_compiler::interp::{Packet, Switch, Trace};
+use weft_compiler::interp::{Switch, Trace};
 use weft_openflow::Field as F;
-
-/// `name=value` words; addresses and MACs as usual.
-fn packet(text: &str) -> Packet {
-    let value = |value: &str| -> u128 {
-        let bytes = if value.matches(':').count() == 5 && !value.contains("::") {
-            common::mac(value)
-        } else if value.contains(['.', ':']) {
-            common::ip(value)
-        } else if let Some(hex) = value.strip_prefix("0x") {
-            return u128::from_str_radix(hex, 16).expect("a number");
-        } else {
-            return value.parse().expect("a number");
-        };
-        bytes
-            .into_iter()
-            .fold(0, |sum, byte| sum << 8 | u128::from(byte))
-    };
-    let field = |name: &str| match name {
-        "in" => F::InPort,
-        "tun" => F::TunId,
-        "tlv" => F::TunMetadata0,
-        "tun_src" => F::TunSrc,
-        "tun_src6" => F::TunIpv6Src,
-        "vlan" => F::VlanVid,
-        "from" => F::EthSrc,
-        "to" => F::EthDst,
-        "type" => F::EthType,
-        "op" => F::ArpOp,
-        "sha" => F::ArpSha,
-        "spa" => F::ArpSpa,
-        "tpa" => F::ArpTpa,
-        "src" => F::Ipv4Src,
-        "dst" => F::Ipv4Dst,
-        "src6" => F::Ipv6Src,
-        "dst6" => F::Ipv6Dst,
-        "proto" => F::IpProto,
-        "sport" => F::UdpSrc,
-        "dport" => F::UdpDst,
-        "icmp6" => F::Icmpv6Type,
-        "target" => F::NdTarget,
-        "sll" => F::NdSll,
-        "tll" => F::NdTll,
-        other => panic!("field {other}"),
-    };
-    let words = text
-        .split_whitespace()
-        .map(|word| word.split_once('=').expect("name=value"));
-    words.fold(Packet::default(), |packet, (name, text)| {
-        packet.with(field(name), value(text))
-    })
-}
 
 fn ports(trace: &Trace) -> Vec<u32> {
     let mut ports: Vec<u32> = trace.outputs.iter().map(|(port, _)| *port).collect();
@@ -86,7 +35,12 @@ fn packets_go_where_the_rules_say() {
         let [what, text, expected, asked] = parts[..] else {
             panic!("not a case: {line}")
         };
-        let trace = switch.run(packet(text));
+        let mut sent = packet(text);
+        let length = text
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix("bytes="));
+        sent.length = Some(length.map_or(100, |bytes| bytes.parse().expect("a number")));
+        let trace = switch.run(sent);
         assert_eq!(trace.aborted, None, "{what}");
         assert_eq!(
             ports(&trace),
@@ -115,7 +69,7 @@ local/tunnel/1 ofport=100 ips=172.31.0.1
 network/5/config id=huge encap=geneve relayed=on
 chassis/c/port/{own} id=p network=5 mac=02:00:00:00:00:01 ips=10.0.0.2
 local/vif/p ofport=1
-@1..{count} network/5/flood/{{i}} vtep=172.16.{{hi}}.{{lo}}"
+@1..{count} flood/5/peer/{{i}} vtep=172.16.{{hi}}.{{lo}}"
     );
     let mut compiler = Compiler::new();
     compiler.apply(&common::batch(&text));

@@ -44,8 +44,24 @@ network/5/location/4 mac=02:00:00:00:00:03 ips=10.0.0.3 chassis=130
 network/5/location/1 mac=02:00:00:00:00:01 ips=10.0.0.2 chassis=2 vtep=172.31.0.2
 network/5/address/0a000009 mac=00:00:5e:00:01:01 port=1 chassis=130
 network/5/address/0a000004 mac=00:00:5e:00:01:01 port=3 chassis=2 vtep=172.31.0.2
-network/5/flood/3 vtep=172.31.0.3 unknown=on
-network/10/flood/128 vtep=172.31.0.128
+flood/5/peer/3 vtep=172.31.0.3 unknown=on
+flood/10/peer/128 vtep=172.31.0.128
+network/11/config id=left physical=phys1 vlan=9
+network/11/location/12 mac=02:00:00:00:00:12 ips=10.11.0.99,fd11::3 chassis=2 vtep=172.31.0.2
+chassis/c1/port/11 id=p11 network=12 mac=02:00:00:00:00:11 ips=10.12.0.9,fd12::2
+router/1/interface/11 key=1 mac=02:ff:00:00:00:12 ips=10.11.0.3/24 table=2
+router/1/interface/11 key=1 mac=02:ff:00:00:00:11 ips=10.12.0.1/24,fd11::1/64
+router/2/interface/11 key=4 mac=02:ff:00:00:00:11 ips=10.11.0.1/24
+router/1/route/1 to=10.12.0.0/16 via=172.20.0.2@20,10.11.0.2@11
+router/1/route/5 to=10.77.0.0/16 via=10.11.0.2@11,10.11.0.4@11 table=1
+router/1/route/5 to=10.0.0.0/8
+router/1/route/6 to=10.77.0.0/16 via=10.11.0.2@11
+router/1/policy/2 priority=20 do=reroute dst=10.11.0.0/16 via=10.11.0.2@11,10.11.0.3@11
+router/1/leaked/2/13/0a0d0000/24 mac=02:ff:00:00:00:14 mtu=1200
+router/1/leaked/3/13/0a0d0000/25 mac=02:ff:00:00:00:13 mtu=1300
+router/1/interface/13 key=5 mac=02:ff:00:00:00:15 ips=10.13.0.1/24
+router/2/neighbour/31 network=13 mac=02:00:00:00:00:31 ips=10.13.0.2,10.13.0.3 chassis=130
+router/1/neighbour/12 network=11 mac=02:00:00:00:00:12 ips=10.11.0.3 chassis=2 encap=vxlan vtep=172.31.0.2
 ";
     let mut states = common::batch(WORLD).upserts;
     states.extend(common::batch(others).upserts);
@@ -149,8 +165,10 @@ fn check_refused(compiler: &Compiler) {
             "{flow}"
         );
     }
+    let pipeline = Compiler::new();
     let groups = compiler
         .groups()
+        .filter(|group| pipeline.group(group.id).is_none())
         .map(|group| compiler.owner_of_group(group.id));
     let meters = compiler
         .meters()
@@ -206,7 +224,7 @@ proptest! {
                 if verb == 0 {
                     batch.deletes.push(state.key);
                 } else if verb == 1 && pick % 16 == 0 {
-                    dropped.insert("network/5".to_owned());
+                    dropped.insert(["network/5", "flood/5", "router/1"][usize::from(pick / 16) % 3].to_owned());
                 } else {
                     batch.upserts.push(state.clone());
                     batch.upserts.push(state);
@@ -214,7 +232,10 @@ proptest! {
             }
             batch.drop_scopes = dropped.into_iter().collect();
             let (before, was_refused) = (held.clone(), compiler.refused().len());
-            held.retain(|key, _| batch.drop_scopes.is_empty() || !key.starts_with("network/5/"));
+            let scoped = |key: &str, scope: &String| {
+                key.strip_prefix(scope.as_str()).is_some_and(|rest| rest.starts_with('/'))
+            };
+            held.retain(|key, _| !batch.drop_scopes.iter().any(|scope| scoped(key, scope)));
             held.retain(|key, _| !batch.deletes.contains(key));
             held.extend(batch.upserts.iter().map(|state| (state.key.clone(), state.clone())));
             let failures = format!("{:?}", compiler.failures());
@@ -325,13 +346,22 @@ fn packets_stay_where_they_belong() {
     compiler.apply(&common::batch(WORLD));
     let switch = Switch::new(compiler.flow_set().iter(), compiler.groups());
     let mut dice = Dice(7);
-    let (mut delivered, mut relayed) = (0, 0);
+    let (mut delivered, mut relayed, mut routed) = (0, 0, 0);
     for _ in 0..20_000 {
         let packet = packet(&mut dice);
         let in_port = packet.get(Field::InPort);
         let trace = switch.run(packet.clone());
         assert_eq!(trace.aborted, None);
         for (port, sent) in &trace.outputs {
+            let physical = matches!(*port, 50 | 51);
+            assert!(
+                !physical || sent.get(Field::EthSrc) >> 32 != 0x02ff,
+                "the MAC of an interface left: {packet:?}"
+            );
+            if physical && sent.get(Field::Reg8) != 0 {
+                assert_eq!(sent.get(Field::EthSrc), 0x0e57_0000_0082);
+                routed += 1;
+            }
             if *port >= 100 && in_port >= 100 {
                 let asked = (packet.get(Field::TunMetadata0) >> 40) & 0xff_ffff;
                 assert!(
@@ -357,8 +387,9 @@ fn packets_stay_where_they_belong() {
                 assert_eq!(sent.get(Field::Reg1), u128::from(facts.network_key));
                 if answer {
                     let said = (sent.get(Field::ArpOp), sent.get(Field::Icmpv6Type));
+                    let routed = sent.get(Field::Reg8) != 0;
                     assert!(
-                        matches!(said, (2, 0) | (0, 136)),
+                        routed || matches!(said, (2, 0) | (0, 136)),
                         "a packet came back: {packet:?}"
                     );
                 }
@@ -366,7 +397,10 @@ fn packets_stay_where_they_belong() {
             }
         }
     }
-    assert!(delivered > 1000 && relayed > 100, "{delivered} {relayed}");
+    assert!(
+        delivered > 1000 && relayed > 100 && routed > 10,
+        "{delivered} {relayed} {routed}"
+    );
 }
 
 #[test]

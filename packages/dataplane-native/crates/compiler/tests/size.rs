@@ -9,10 +9,11 @@
 mod common;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Instant;
 
 use weft_compiler::Compiler;
-use weft_openflow::{GroupMod, GroupModCommand, Message};
+use weft_openflow::{Group, GroupMod, GroupModCommand, Message};
 
 fn head() -> &'static str {
     "chassis/c1/config key=1
@@ -35,7 +36,7 @@ fn world(networks: u32, local: u32, remote: u32) -> String {
         for chassis in 2..=(1 + (remote / networks).clamp(1, 100)) {
             let _ = writeln!(
                 text,
-                "network/{network}/flood/{chassis} vtep=172.31.1.{chassis}"
+                "flood/{network}/peer/{chassis} vtep=172.31.1.{chassis}"
             );
         }
     }
@@ -91,6 +92,42 @@ fn one_more_location_runs_in_far_less_than_the_whole() {
     assert!(warm * 50 < cold, "{warm:?} of {cold:?}");
 }
 
+/// What only ports here need of a network comes with the first of them and goes with the last; in
+/// between a port concerns nobody else.
+#[test]
+fn only_the_first_local_port_of_a_network_concerns_its_locations() {
+    let mut compiler = Compiler::new();
+    compiler.apply(&common::batch(&world(1, 0, 1000)));
+    let bare = compiler.flow_set().len();
+    let port =
+        |key: u32| format!("chassis/c1/port/{key} id=p{key} network=1 mac=02:00:00:ff:00:0{key}");
+    let first = compiler.apply(&common::batch(&port(1)));
+    // An answer for each location, probes for the gateway, and broadcast.
+    assert_eq!(first.flows.adds.len(), 1000 + 2 + 1);
+    assert!(!first.groups.is_empty());
+    let second = compiler.apply(&common::batch(&port(2)));
+    assert!(second.is_empty());
+    let deletes = vec![
+        "chassis/c1/port/1".to_owned(),
+        "chassis/c1/port/2".to_owned(),
+    ];
+    compiler.apply(&weft_instructions::v1::EngineBatch {
+        deletes,
+        ..weft_instructions::v1::EngineBatch::default()
+    });
+    assert_eq!(
+        (compiler.flow_set().len(), own_groups(&compiler).count()),
+        (bare, 0)
+    );
+}
+
+/// Without those of the pipeline.
+fn own_groups(compiler: &Compiler) -> impl Iterator<Item = &Arc<Group>> {
+    let pipeline = Compiler::new();
+    let groups = compiler.groups();
+    groups.filter(move |group| pipeline.group(group.id).is_none())
+}
+
 fn groups_of(network: &str, peers: &str) -> Compiler {
     let mut compiler = Compiler::new();
     let text = format!("{}local/vif/p1 ofport=1\n{network}\n{peers}", head());
@@ -116,16 +153,17 @@ fn copies(compiler: &Compiler) -> usize {
 /// 16,384 chassis: our whole block over IPv6 and the relays of all others.
 #[test]
 fn the_largest_network_fits_its_messages() {
-    let peers = "@1..127 network/5/flood/{i} vtep=fd31::{i}\n";
+    let peers = "@1..127 flood/5/peer/{i} vtep=fd31::{i}\n";
     let relays: Vec<String> = (1..128)
         .map(|block| {
             format!(
-                "network/5/flood/{} vtep=fd31::{block:x}:1 relay=on",
+                "flood/5/peer/{} vtep=fd31::{block:x}:1 relay=on",
                 block * 128
             )
         })
         .collect();
-    let network = "network/5/config id=huge encap=geneve relayed=on";
+    let network = "network/5/config id=huge encap=geneve relayed=on
+        chassis/c1/port/1 id=p1 network=5 mac=02:00:00:00:00:01";
     let compiler = groups_of(network, &(peers.to_owned() + &relays.join("\n")));
     assert!(compiler.failures().is_empty(), "{:?}", compiler.failures());
     // 127 chassis keys of block 0 but our own, and 127 relays.
@@ -142,7 +180,7 @@ fn more_copies_than_open_vswitch_makes_are_refused() {
                 let last = count + 1;
                 let network = format!("network/5/config id=huge encap={encap}\n{port}");
                 let tunnels = "local/tunnel/2 ofport=60001\nlocal/tunnel/3 ofport=60002";
-                let peers = format!("{tunnels}\n@2..{last} network/5/flood/{{i}} vtep={vtep}");
+                let peers = format!("{tunnels}\n@2..{last} flood/5/peer/{{i}} vtep={vtep}");
                 groups_of(&network, &peers)
             };
             let compiler = peers(most);
@@ -170,13 +208,100 @@ fn networks_without_egress_keys_have_no_relays() {
              chassis/c1/port/1 id=p1 network=5 mac=02:00:00:00:00:01
              network/5/location/9 mac=02:00:00:00:00:09 chassis=9 vtep=172.31.0.9"
         );
-        let peers = "@2..202 network/5/flood/{i} vtep=172.31.{hi}.{lo}";
+        let peers = "@2..202 flood/5/peer/{i} vtep=172.31.{hi}.{lo}";
         let compiler = groups_of(&network, peers);
         let failures = compiler.failures();
         assert_eq!(failures.len(), 1, "{failures:?}");
         assert!(failures["network/5/config"].contains("only Geneve"));
-        assert_eq!(compiler.groups().len(), 0);
+        assert_eq!(own_groups(&compiler).count(), 0);
         let of = |key: u32| compiler.flows_of_port(key).len();
         assert!(of(1) > 3 && of(9) > 0);
+    }
+}
+
+/// The first interface on a network concerns its locations, a second one does not; nor does a change
+/// of the first.
+#[test]
+fn only_the_first_interface_of_a_network_concerns_its_locations() {
+    let mut compiler = Compiler::new();
+    compiler.apply(&common::batch(&world(1, 0, 1000)));
+    let bare = compiler.flow_set().len();
+    let interface = |router: u32, words: &str| {
+        let line = format!(
+            "router/{router}/interface/1 key={router} mac=02:ff:00:00:00:0{router} ips=10.1.255.{router}/16 {words}"
+        );
+        common::batch(&line)
+    };
+    let first = compiler.apply(&interface(1, "")).flows.adds.len();
+    let second = compiler.apply(&interface(2, "")).flows.adds.len();
+    println!("an interface: {second} flows, and one for each address of its network");
+    assert!(second < 15 && first == second + 1000, "{first} {second}");
+    let changed = compiler.apply(&interface(1, "table=3"));
+    assert_eq!((changed.flows.adds.len(), changed.flows.mods.len()), (0, 1));
+    let drop_scopes = vec!["router/1".to_owned(), "router/2".to_owned()];
+    compiler.apply(&weft_instructions::v1::EngineBatch {
+        drop_scopes,
+        ..weft_instructions::v1::EngineBatch::default()
+    });
+    assert_eq!(compiler.flow_set().len(), bare);
+}
+
+/// What one packet may lead to has to fit one message; so has each group.
+#[test]
+fn the_widest_routes_fit_their_messages() {
+    let mut text = format!(
+        "{}network/5/config id=n5 encap=geneve
+router/4/interface/5 key=1 mac=02:ff:00:00:00:05 ips=10.0.0.1/16,fd00::1/64
+@10..25 network/5/location/{{i}} mac=02:00:00:00:00:{{i}} ips=10.0.1.{{i}},fd00::{{i}} chassis=2 vtep=172.31.0.2
+",
+        head()
+    );
+    let via = |family: &str| {
+        let hops: Vec<String> = (10..26).map(|i| format!("{family}{i}@5")).collect();
+        hops.join(",")
+    };
+    let (v4, v6) = (via("10.0.1."), via("fd00::"));
+    let spans: Vec<String> = (0..8)
+        .map(|i| format!("{}-{}", i * 9000, i * 9000 + 8))
+        .collect();
+    let _ = writeln!(text, "router/4/route/1 to=0.0.0.0/0 via={v4}");
+    let _ = writeln!(text, "router/4/route/2 to=::/0 via={v6}");
+    let _ = writeln!(
+        text,
+        "router/4/policy/1 priority=32767 do=reroute dst=fd00::/16 proto=6 dport={} sport={} via={v6}",
+        spans.join(","),
+        spans.join(",")
+    );
+    let spread: Vec<String> = (0..16)
+        .map(|i| format!("{}-{}", i * 4000 + 1, i * 4000 + 3998))
+        .collect();
+    let _ = writeln!(
+        text,
+        "router/4/policy/2 priority=1 do=drop proto=6 dport={} sport={}",
+        spread.join(","),
+        spread.join(",")
+    );
+    let mut compiler = Compiler::new();
+    compiler.apply(&common::batch(&text));
+    let failures: Vec<_> = compiler.failures().into_iter().collect();
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    assert!(
+        failures[0].1.contains("fewer or wider port ranges"),
+        "{failures:?}"
+    );
+    let groups: Vec<usize> = own_groups(&compiler)
+        .map(|group| group.buckets.len())
+        .collect();
+    assert_eq!(groups, [256, 256, 16, 16, 256, 16]);
+    for group in compiler.groups() {
+        let add = GroupMod::new(GroupModCommand::Add, (**group).clone());
+        let mut bytes = Vec::new();
+        weft_openflow::encode(&mut bytes, 1, &Message::GroupMod(Box::new(add))).expect("fits");
+    }
+    for flow in compiler.flow_set().iter() {
+        let add = weft_openflow::FlowMod::add((**flow).clone());
+        let mut bytes = Vec::new();
+        weft_openflow::encode(&mut bytes, 1, &Message::FlowMod(Box::new(add))).expect("fits");
+        assert!(bytes.len() < 512, "{flow}");
     }
 }

@@ -20,6 +20,9 @@ pub enum RequestError {
     /// The queue of requests is full.
     #[error("the engine is busy: try again when earlier requests were answered")]
     Busy,
+    /// A packet to trace that cannot be one.
+    #[error("{0}")]
+    Invalid(String),
 }
 
 /// Why a connection ended. All lead to a new attempt after a pause, `Stop` excepted.

@@ -16,21 +16,27 @@ mod drift;
 mod error;
 mod event;
 mod handshake;
+mod icmp;
 mod install;
+mod limits;
 mod link;
+mod neighbour;
 mod program;
 mod queue;
 mod reconnect;
 mod resync;
+mod routing;
 mod services;
+mod trace;
 mod work;
 mod worker;
 
 pub use config::Options;
 pub use error::{OpenError, RequestError};
 pub use event::{Completed, Event, Failure, PortFlow, Sink, Stats};
+pub use trace::{TraceEvent, TraceRequest, TraceStep, Traced};
 
-use queue::{FlowsRequest, Queue};
+use queue::{FlowsRequest, Queue, Request};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use worker::Worker;
@@ -87,10 +93,20 @@ impl Engine {
         port_key: u32,
         reply: impl FnOnce(Result<Vec<PortFlow>, RequestError>) + Send + 'static,
     ) {
-        self.queue.request(FlowsRequest {
+        self.queue.request(Request::Flows(FlowsRequest {
             port_key,
             reply: Box::new(reply),
-        });
+        }));
+    }
+
+    /// Calls `reply` with the way of a packet through what the switch should contain; on the engine's
+    /// thread, which it takes some milliseconds for every ten thousand flows.
+    pub fn trace(
+        &self,
+        request: TraceRequest,
+        reply: impl FnOnce(Result<Traced, RequestError>) + Send + 'static,
+    ) {
+        self.queue.request(Request::Trace(request, Box::new(reply)));
     }
 
     /// Counters as of the thread's last round.

@@ -5,14 +5,13 @@ use crate::event::Failure;
 use crate::work::Item;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use weft_compiler::fields::group_id;
 use weft_compiler::{ById, Changes, Compiler, Delta};
 use weft_instructions::v1::EngineBatch;
 use weft_openflow::{Flow, Group, Meter};
 
 /// Name under which the failure of an object without instruction is reported.
 const PIPELINE: &str = "pipeline";
-/// Group kinds that the compiler uses, bits `31..28` of a group id (ARCHITECTURE.md, "Pipeline").
-const GROUP_KINDS: std::ops::RangeInclusive<u32> = 1..=6;
 
 /// The desired contents of the switch. Whole at any time.
 pub(crate) struct Program {
@@ -156,7 +155,7 @@ pub(crate) fn is_marked(flow: &Flow) -> bool {
 
 /// Whether a group of this id can only be ours: the mark of a group is in its id.
 pub(crate) fn owns_group(id: u32) -> bool {
-    GROUP_KINDS.contains(&(id >> 28))
+    group_id::KINDS.contains(&group_id::kind(id))
 }
 
 /// The meters that a flow's packets pass.

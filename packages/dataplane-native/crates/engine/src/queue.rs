@@ -2,6 +2,7 @@
 //! of open tickets; must not decode or wait. `Engine` puts in, the worker takes out.
 
 use crate::error::RequestError;
+use crate::trace::{TraceRequest, Traced};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Requests that wait at once; they are for people, so few are enough.
@@ -23,11 +24,29 @@ pub(crate) struct FlowsRequest {
     pub(crate) reply: FlowsReply,
 }
 
+/// The answer to `trace`.
+pub(crate) type TraceReply = Box<dyn FnOnce(Result<Traced, RequestError>) + Send>;
+
+/// A question for people.
+pub(crate) enum Request {
+    Flows(FlowsRequest),
+    Trace(TraceRequest, TraceReply),
+}
+
+impl Request {
+    fn refuse(self, error: RequestError) {
+        match self {
+            Request::Flows(request) => (request.reply)(Err(error)),
+            Request::Trace(_, reply) => reply(Err(error)),
+        }
+    }
+}
+
 /// What the worker takes in one go.
 #[derive(Default)]
 pub(crate) struct Taken {
     pub(crate) batches: Vec<Batch>,
-    pub(crate) requests: Vec<FlowsRequest>,
+    pub(crate) requests: Vec<Request>,
     pub(crate) allow_prune: bool,
 }
 
@@ -95,7 +114,7 @@ impl Queue {
         self.wake();
     }
 
-    pub(crate) fn request(&self, request: FlowsRequest) {
+    pub(crate) fn request(&self, request: Request) {
         let mut state = self.lock();
         let refusal = if state.stop {
             Some(RequestError::Closed)
@@ -106,7 +125,7 @@ impl Queue {
         };
         if let Some(error) = refusal {
             drop(state);
-            (request.reply)(Err(error));
+            request.refuse(error);
             return;
         }
         state.taken.requests.push(request);
@@ -150,7 +169,7 @@ impl Queue {
     /// After the worker has gone: nobody will answer what is still queued.
     pub(crate) fn refuse_requests(&self) {
         for request in self.take().requests {
-            (request.reply)(Err(RequestError::Closed));
+            request.refuse(RequestError::Closed);
         }
     }
 }

@@ -1,83 +1,34 @@
-//! Packets that flows hand to the engine: neighbour solicitations to answer, address claims to report.
-//! Owns the limits of each port; what to answer is the compiler's pure functions. Called by the worker
-//! for every packet-in, whatever it waits for.
+//! Packets that flows hand to the engine: neighbour solicitations to answer, address claims to report, and
+//! what routers give up (`routing`). Owns what is remembered of ports; what to answer is the compiler's pure
+//! functions. Called by the worker for every packet-in, whatever it waits for.
 
 use crate::config::MAX_UNSENT_SERVICE_BYTES;
 use crate::event::Event;
+use crate::limits::{Limit, Limits};
+use crate::neighbour::Questions;
 use crate::worker::Worker;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use weft_compiler::router_services::Reason;
 use weft_compiler::services::{Service, answer_nd, read_claim};
 use weft_openflow::{Action, Field, Match, Message, PacketIn, PacketOut, port};
 
-/// Answers a second of one port, and as many at once. The port's meter in the switch comes first.
-const ANSWERS: f64 = 200.0;
-/// Claims a second of one port, and as many at once.
-const CLAIMS: f64 = 10.0;
-/// Ports whose limits are kept; beyond, the oldest goes.
-const MAX_PORTS: usize = 8_192;
 /// Claims that are remembered so that they are not repeated.
 const MAX_CLAIMS: usize = 8_192;
 /// The same claim is reported again only after this; until then central's answer is awaited.
 const CLAIM_REPEAT: Duration = Duration::from_secs(1);
 
-/// A token bucket.
-#[derive(Debug)]
-struct Bucket {
-    tokens: f64,
-    filled: Instant,
-}
-
-impl Bucket {
-    fn full(size: f64, now: Instant) -> Self {
-        Self {
-            tokens: size,
-            filled: now,
-        }
-    }
-
-    /// Takes a token if there is one; `size` come in a second, and are kept at most.
-    fn take(&mut self, size: f64, now: Instant) -> bool {
-        let elapsed = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.tokens = (self.tokens + elapsed * size).min(size);
-        self.filled = now;
-        let granted = self.tokens >= 1.0;
-        if granted {
-            self.tokens -= 1.0;
-        }
-        granted
-    }
-}
-
 /// What is kept of ports that asked.
 #[derive(Debug, Default)]
 pub(crate) struct Services {
-    /// By ofport: answers, claims.
-    limits: HashMap<u32, (Bucket, Bucket)>,
+    pub(crate) limits: Limits,
+    pub(crate) questions: Questions,
     claimed: HashMap<(Arc<str>, IpAddr, [u8; 6]), Instant>,
 }
 
 impl Services {
-    fn allowed(&mut self, ofport: u32, service: Service, now: Instant) -> bool {
-        if self.limits.len() >= MAX_PORTS && !self.limits.contains_key(&ofport) {
-            let oldest = self
-                .limits
-                .iter()
-                .min_by_key(|(_, (a, b))| a.filled.max(b.filled));
-            if let Some(oldest) = oldest.map(|(&ofport, _)| ofport) {
-                self.limits.remove(&oldest);
-            }
-        }
-        let fresh = || (Bucket::full(ANSWERS, now), Bucket::full(CLAIMS, now));
-        let (answers, claims) = self.limits.entry(ofport).or_insert_with(fresh);
-        match service {
-            Service::NeighbourAnswer => answers.take(ANSWERS, now),
-            Service::Claim => claims.take(CLAIMS, now),
-        }
-    }
-
     /// Whether this claim was not reported a moment ago. A full table says no: the guest repeats itself.
     fn is_new(&mut self, claim: (Arc<str>, IpAddr, [u8; 6]), now: Instant) -> bool {
         if self.claimed.len() >= MAX_CLAIMS {
@@ -103,10 +54,17 @@ impl Worker {
     }
 
     fn serve(&mut self, packet: &PacketIn) -> Option<()> {
+        let now = Instant::now();
+        if Reason::decode(&packet.userdata).is_some() {
+            return self.serve_router(packet, now);
+        }
         let service = Service::decode(&packet.userdata)?;
         let ofport = u32::try_from(packet.metadata.exact(Field::InPort)?).ok()?;
-        let now = Instant::now();
-        if !self.services.allowed(ofport, service, now) {
+        let limit = match service {
+            Service::NeighbourAnswer => Limit::Answers,
+            Service::Claim => Limit::Claims,
+        };
+        if !self.services.limits.allow(limit, ofport, now) {
             return None;
         }
         let table = self.program.compiler().service_table();
@@ -114,7 +72,7 @@ impl Worker {
         match service {
             Service::NeighbourAnswer => {
                 let answer = answer_nd(&packet.packet, &port, table)?;
-                self.packet_out(ofport, answer)
+                self.packet_out(vec![Action::output(ofport)], answer)
             }
             Service::Claim => {
                 let claim = read_claim(&packet.packet, &port)?;
@@ -139,12 +97,12 @@ impl Worker {
         }
     }
 
-    fn packet_out(&mut self, ofport: u32, packet: Vec<u8>) -> Option<()> {
+    /// Sends a packet that came by no port; `None` when too much is waiting to be sent.
+    pub(crate) fn packet_out(&mut self, actions: Vec<Action>, packet: Vec<u8>) -> Option<()> {
         if self.link.unsent() > MAX_UNSENT_SERVICE_BYTES {
             return None;
         }
         let metadata = Match::new().set(Field::InPort, port::CONTROLLER);
-        let actions = vec![Action::output(ofport)];
         let message = Message::PacketOut(Box::new(PacketOut {
             metadata,
             actions,
@@ -164,33 +122,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_gets_its_burst_and_then_its_rate() {
-        let mut services = Services::default();
-        let start = Instant::now();
-        let granted = |services: &mut Services, at| {
-            (0..1000)
-                .filter(|_| services.allowed(3, Service::Claim, at))
-                .count()
-        };
-        assert_eq!(granted(&mut services, start), 10);
-        assert_eq!(
-            granted(&mut services, start + Duration::from_millis(500)),
-            5
-        );
-        assert!(
-            services.allowed(4, Service::Claim, start),
-            "another port has its own"
-        );
-    }
-
-    #[test]
-    fn the_tables_are_bounded() {
+    fn remembered_claims_are_bounded() {
         let mut services = Services::default();
         let now = Instant::now();
-        for ofport in 0..u32::try_from(MAX_PORTS).unwrap() + 10 {
-            services.allowed(ofport, Service::NeighbourAnswer, now);
-        }
-        assert!(services.limits.len() <= MAX_PORTS);
         let claim = |n: u32| (Arc::from("p"), IpAddr::from(n.to_be_bytes()), [2; 6]);
         let new = (0..2 * u32::try_from(MAX_CLAIMS).unwrap())
             .filter(|&n| services.is_new(claim(n), now))

@@ -15,7 +15,7 @@ use crate::event::{Completed, Event, Failure, PortFlow, Sink, Stats};
 use crate::install::Hopeless;
 use crate::link::{Incoming, Link};
 use crate::program::Program;
-use crate::queue::{FlowsRequest, Queue};
+use crate::queue::{Queue, Request};
 use crate::reconnect::Backoff;
 use crate::resync::Leftovers;
 use crate::services::Services;
@@ -181,7 +181,13 @@ impl Worker {
         Ok(())
     }
 
-    fn answer(&self, request: FlowsRequest) {
+    fn answer(&self, request: Request) {
+        let request = match request {
+            Request::Flows(request) => request,
+            Request::Trace(request, reply) => {
+                return reply(crate::trace::run(&self.program, &request));
+            }
+        };
         let flows = self.program.port_flows(request.port_key).into_iter();
         let flows = flows.map(|(flow, key)| PortFlow {
             key,

@@ -147,10 +147,7 @@ impl Chassis {
             underlay.vtep(65_000)
         );
         for other in others.filter(|other| *other != own) {
-            let line = format!(
-                "network/{NETWORK}/flood/{other} vtep={}",
-                underlay.vtep(other)
-            );
+            let line = format!("flood/{NETWORK}/peer/{other} vtep={}", underlay.vtep(other));
             writeln!(text, "{line}").expect("memory");
         }
         assert_eq!(chassis.probe.apply(&text).failures, []);

@@ -7,8 +7,7 @@
 
 mod support;
 
-use std::process::Command;
-use support::{Ovs, Probe, run, until};
+use support::{Ovs, Probe, until};
 use weft_engine::Event;
 
 /// Two plugged ports with port security, one of which may speak for addresses of an allowed pair.
@@ -67,44 +66,11 @@ fn gratuitous_arp(ip: [u8; 4]) -> Vec<u8> {
     frame
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-}
-
 fn switch_with_ports() -> Ovs {
     let ovs = Ovs::start();
-    for (name, ofport) in [("d1", 21), ("d2", 22)] {
-        let pcap = format!("options:tx_pcap={}", ovs.dir.join(name).display());
-        let request = format!("ofport_request={ofport}");
-        ovs.vsctl(&[
-            "add-port",
-            "br-int",
-            name,
-            "--",
-            "set",
-            "interface",
-            name,
-            "type=dummy",
-            &pcap,
-            &request,
-        ]);
-    }
+    ovs.add_dummy("d1", 21);
+    ovs.add_dummy("d2", 22);
     ovs
-}
-
-fn receive(ovs: &Ovs, port: &str, frame: &[u8]) {
-    let control = ovs.dir.join("vs.ctl");
-    let mut appctl = Command::new("ovs-appctl");
-    run(appctl
-        .arg("-t")
-        .arg(control)
-        .args(["netdev-dummy/receive", port, &hex(frame)]));
-}
-
-fn sent(ovs: &Ovs, port: &str) -> Vec<u8> {
-    std::fs::read(ovs.dir.join(port)).unwrap_or_default()
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
@@ -116,18 +82,18 @@ fn a_solicitation_that_flows_cannot_answer_is_answered_by_the_engine() {
     let ovs = switch_with_ports();
     let mut probe = Probe::open(&ovs.mgmt());
     assert_eq!(probe.apply(PORTS).failures, []);
-    receive(&ovs, "d1", &solicitation("fd00::1", "fd00::2"));
+    ovs.receive("d1", &solicitation("fd00::1", "fd00::2"));
     // An advertisement to the asking port's MAC, from the owner's, with type 136 and the owner's option.
     let head = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x86, 0xdd];
     until("the advertisement", || {
-        contains(&sent(&ovs, "d1"), &head).then_some(())
+        contains(&ovs.sent("d1"), &head).then_some(())
     });
     assert!(
-        contains(&sent(&ovs, "d1"), &[2, 1, 2, 0, 0, 0, 0, 2]),
+        contains(&ovs.sent("d1"), &[2, 1, 2, 0, 0, 0, 0, 2]),
         "the link-layer option"
     );
     assert!(
-        !contains(&sent(&ovs, "d2"), &[0x86, 0xdd]),
+        !contains(&ovs.sent("d2"), &[0x86, 0xdd]),
         "nobody else is asked"
     );
     let stats = probe.engine.stats();
@@ -138,14 +104,14 @@ fn a_solicitation_that_flows_cannot_answer_is_answered_by_the_engine() {
     );
 
     // Duplicate address detection of an address that another port has, and of the gateway's.
-    receive(&ovs, "d1", &solicitation("::", "fd00::2"));
-    receive(&ovs, "d1", &solicitation("::", "fd00::fe"));
+    ovs.receive("d1", &solicitation("::", "fd00::2"));
+    ovs.receive("d1", &solicitation("::", "fd00::fe"));
     let to_all = |mac: u8| [0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, mac, 0x86, 0xdd];
     until("the answer to DAD", || {
-        contains(&sent(&ovs, "d1"), &to_all(2)).then_some(())
+        contains(&ovs.sent("d1"), &to_all(2)).then_some(())
     });
     until("the gateway's answer", || {
-        contains(&sent(&ovs, "d1"), &to_all(0xfe)).then_some(())
+        contains(&ovs.sent("d1"), &to_all(0xfe)).then_some(())
     });
 }
 
@@ -159,7 +125,7 @@ fn a_claim_is_reported_once_and_not_when_it_holds() {
         _ => None,
     };
     for _ in 0..3 {
-        receive(&ovs, "d1", &gratuitous_arp([10, 0, 0, 50]));
+        ovs.receive("d1", &gratuitous_arp([10, 0, 0, 50]));
     }
     let expected = ("p101".to_owned(), [10, 0, 0, 50].into(), [2, 0, 0, 0, 0, 1]);
     assert_eq!(probe.wait("a claim", claim), expected);
@@ -170,13 +136,13 @@ fn a_claim_is_reported_once_and_not_when_it_holds() {
     // An address that central already names as this port's is nothing to report.
     let owner = "network/7/address/0a00003c mac=02:00:00:00:00:01 port=101 chassis=1";
     assert_eq!(probe.apply(owner).failures, []);
-    receive(&ovs, "d1", &gratuitous_arp([10, 0, 0, 60]));
+    ovs.receive("d1", &gratuitous_arp([10, 0, 0, 60]));
     until("the packet-in", || {
         (probe.engine.stats().packet_ins == 4).then_some(())
     });
     assert_eq!(probe.pending(claim), None);
     // What is not the port's does not even come.
-    receive(&ovs, "d1", &gratuitous_arp([10, 0, 0, 51]));
+    ovs.receive("d1", &gratuitous_arp([10, 0, 0, 51]));
     probe.apply("");
     assert_eq!(probe.engine.stats().packet_ins, 4);
 }

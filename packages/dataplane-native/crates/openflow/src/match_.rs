@@ -62,7 +62,7 @@ impl<T: FieldValue + ?Sized> FieldValue for &T {
 /// A canonical match. Empty: every packet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Match {
-    oxm: SmallVec<[u8; 40]>,
+    oxm: SmallVec<[u8; 48]>,
 }
 
 /// One field of a match. `mask` is all ones for an exact match.

@@ -23,11 +23,10 @@ use std::collections::BTreeMap;
 use support::{Connection, Switch, describe, run, samples};
 use weft_openflow::monitor::monitor_flags;
 use weft_openflow::{
-    Action, BundleControl, BundleStep, Controller, Field, Flow, FlowMod, FlowModCommand,
-    FlowMonitorRequest, FlowRequest, FlowUpdate, Group, GroupMod, GroupModCommand, Instructions,
-    Match, Message, Meter, MeterMod, MeterModCommand, MultipartReply, MultipartRequest, PacketOut,
-    Role, TlvTableCommand, async_kinds, bundle_flags, encode, encode_bundled_flow_mod, group,
-    meter, port,
+    Action, BundleControl, BundleStep, Field, Flow, FlowMod, FlowModCommand, FlowMonitorRequest,
+    FlowRequest, FlowUpdate, Group, GroupMod, GroupModCommand, Instructions, Match, Message, Meter,
+    MeterMod, MeterModCommand, MultipartReply, MultipartRequest, Role, TlvTableCommand,
+    bundle_flags, encode, encode_bundled_flow_mod, group, meter, port,
 };
 
 const ATOMIC: u16 = bundle_flags::ATOMIC | bundle_flags::ORDERED;
@@ -364,101 +363,6 @@ fn monitors_tell_of_changes_by_others() {
     // What the watcher itself changes comes as a transaction id.
     let xid = watcher.send(&flow_mod(FlowModCommand::Add, &flow));
     assert_eq!(next(&mut watcher), [FlowUpdate::Own { xid }]);
-}
-
-#[test]
-fn packets_go_out_come_in_and_resume() {
-    let switch = Switch::start("packets");
-    switch.add_bridge("br0", "p");
-    let mut connection = switch.connect("br0");
-    connection.silently(&Message::SetConfig {
-        flags: 0,
-        miss_send_len: 0xffff,
-    });
-    connection.silently(&Message::SetPacketInFormat(2));
-    let masks = vec![
-        (async_kinds::PACKET_IN, 0x3f),
-        (async_kinds::PORT_STATUS, 0),
-    ];
-    connection.silently(&Message::SetAsync(masks));
-    let pause = Action::controller(Controller {
-        userdata: vec![1, 2, 3],
-        pause: true,
-        ..Controller::default()
-    });
-    let plain = Flow {
-        cookie: 0x33,
-        matching: Match::new().set(Field::InPort, 3_u32),
-        instructions: Instructions::apply(vec![Action::controller(Controller {
-            userdata: vec![7],
-            max_len: 20,
-            ..Controller::default()
-        })]),
-        ..Flow::default()
-    };
-    let first = Flow {
-        cookie: 0x11,
-        matching: Match::new().set(Field::InPort, 2_u32),
-        instructions: Instructions::apply(vec![
-            Action::set(Field::Reg0, 0xabcd_u32),
-            pause,
-            Action::resubmit(4),
-        ]),
-        ..Flow::default()
-    };
-    let second = Flow {
-        table: 4,
-        cookie: 0x22,
-        matching: Match::new().set(Field::Reg0, 0xabcd_u32),
-        instructions: Instructions::apply(vec![Action::output(1)]),
-        ..Flow::default()
-    };
-    connection.silently(&flow_mod(FlowModCommand::Add, &plain));
-    connection.silently(&flow_mod(FlowModCommand::Add, &first));
-    connection.silently(&flow_mod(FlowModCommand::Add, &second));
-    let mut packet = vec![0xff; 6];
-    packet.extend([0x0a, 0, 0, 0, 0, 1, 0x12, 0x34]);
-    packet.resize(60, 0x5a);
-    let mut through = |in_port: u32| {
-        let out = PacketOut {
-            metadata: Match::new().set(Field::InPort, in_port),
-            actions: vec![Action::output(port::TABLE)],
-            packet: packet.clone(),
-        };
-        connection.silently(&Message::PacketOut(Box::new(out)));
-        connection.wait(|message| match message {
-            Message::PacketIn2(packet_in) => Some(packet_in.clone()),
-            _ => None,
-        })
-    };
-    let packet_in = through(3);
-    // OVS buffers no packets and therefore ignores max_len.
-    assert_eq!((&packet_in.packet, packet_in.full_len), (&packet, None));
-    assert_eq!(
-        (packet_in.table, packet_in.cookie, packet_in.reason),
-        (0, Some(0x33), 1)
-    );
-    assert_eq!(
-        (packet_in.userdata.as_slice(), &packet_in.continuation),
-        (&[7][..], &None)
-    );
-    let packet_in = through(2);
-    assert_eq!(packet_in.packet, packet);
-    assert_eq!(packet_in.userdata, [1, 2, 3]);
-    assert_eq!(packet_in.metadata.exact(Field::InPort), Some(2));
-    assert_eq!(packet_in.metadata.exact(Field::Reg0), Some(0xabcd));
-    assert!(packet_in.continuation.is_some());
-    connection.silently(&Message::Resume(packet_in));
-    let request = FlowRequest {
-        table: 4,
-        ..FlowRequest::default()
-    };
-    // Counters of a packet that the switch itself executed are there at once.
-    let parts = connection.ask(MultipartRequest::FlowDesc(request));
-    let [MultipartReply::FlowDesc(flows)] = parts.as_slice() else {
-        panic!("{parts:?}")
-    };
-    assert_eq!(flows[0].stats.packets, Some(1));
 }
 
 #[test]

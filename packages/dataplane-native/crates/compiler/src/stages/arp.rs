@@ -1,6 +1,7 @@
 //! ARP answers for every known address. Table 20 says whose MAC, table 22 turns the request round.
 //! It answers requests only; announcements of a port itself go on to the flood, so that peers
-//! learn. Called for local ports, locations, address owners and the gateways of networks.
+//! learn. Called for local ports, locations, address owners, interfaces of routers and the
+//! gateways of networks.
 
 use std::net::Ipv4Addr;
 
@@ -10,7 +11,7 @@ use super::{ETH_ARP, in_network};
 use crate::cookie::Rule;
 use crate::emit::Emit;
 use crate::fields::{ANSWER_MAC, INGRESS, Mac, SWAP};
-use crate::pipeline::{ANSWER, L2, SERVICES, priority};
+use crate::pipeline::{ANSWER, ROUTER_ENTRY, SERVICES, priority};
 
 const REQUEST: u16 = 1;
 const REPLY: u16 = 2;
@@ -36,7 +37,7 @@ pub fn own(emit: &mut Emit, port: u32, ip: Ipv4Addr) {
         Rule::ArpOwn,
         matching.set(Field::ArpTpa, ip),
         vec![],
-        Some(L2),
+        Some(ROUTER_ENTRY),
     );
 }
 
@@ -51,7 +52,7 @@ pub fn own_pair(emit: &mut Emit, port: u32, ip: Ipv4Addr, prefix: u32) {
     // Prefix 0 would stop all answers to the port: there only announcements of unknown addresses
     // flood.
     if prefix > 0 {
-        emit.flow(at, Rule::ArpOwn, matching, vec![], Some(L2));
+        emit.flow(at, Rule::ArpOwn, matching, vec![], Some(ROUTER_ENTRY));
     }
 }
 

@@ -23,3 +23,8 @@ pub fn meter(emit: &mut Emit, port: &Port, ofport: u32) {
         emit.meter(meter_id::claims(ofport), meter_id::CLAIMS);
     }
 }
+
+/// The same for a port with port security off, which routers may ask.
+pub fn open_meter(emit: &mut Emit, ofport: u32) {
+    emit.meter(meter_id::claims(ofport), meter_id::CLAIMS);
+}

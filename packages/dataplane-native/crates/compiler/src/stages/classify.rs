@@ -22,7 +22,10 @@ const TAGGED: u16 = 0x1000;
 /// Packets of a port. A tag of the guest's own could reach another VLAN of a flat network, so
 /// tagged frames stop here.
 pub fn port(emit: &mut Emit, port: &Port, ofport: u32) {
-    let here = Match::new().set(Field::InPort, ofport);
+    // Up or down, it is one flow that changes: two that overlap would both be there for a moment.
+    let here = Match::new()
+        .set(Field::InPort, ofport)
+        .set(Field::VlanVid, 0u16);
     if !port.admin_up {
         emit.drop(AT, Rule::AdminDown, here);
         let to = in_network(port.network).set(Field::EthDst, port.mac);
@@ -38,13 +41,7 @@ pub fn port(emit: &mut Emit, port: &Port, ofport: u32) {
         Action::set(NETWORK, port.network),
         Action::set(INGRESS, port.key),
     ];
-    emit.flow(
-        AT,
-        Rule::PortIn,
-        here.set(Field::VlanVid, 0u16),
-        actions,
-        Some(next),
-    );
+    emit.flow(AT, Rule::PortIn, here, actions, Some(next));
 }
 
 /// Packets of a tunnel port.

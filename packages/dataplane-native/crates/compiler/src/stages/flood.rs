@@ -1,5 +1,5 @@
 //! Broadcast, multicast and unknown unicast: replication to local ports and to other chassis.
-//! Tables 30, 40, 41, 42 and all groups. Called once for each network.
+//! Tables 5, 6, 7, 50 and all groups of networks. Called once for each network.
 //!
 //! Who gets a copy: all local ports by a group; without relays all other chassis of the network;
 //! with relays the other chassis of our own block and the relay of every other block. A relay
@@ -95,7 +95,7 @@ pub fn network(
 ) -> Result<(), String> {
     replicate(emit, network, ports, uplink, &FLOOD)?;
     if network.unknown_unicast {
-        replicate(emit, network, ports, uplink, &UNKNOWN)?;
+        unknown(emit, network, ports, uplink)?;
     } else if let Uplink::Provider { vlan, patch } = uplink {
         let at = (L2, priority::UNKNOWN);
         let matching = in_network(network.key);
@@ -108,6 +108,16 @@ pub fn network(
         );
     }
     Ok(())
+}
+
+/// Unknown unicast alone: for routers that ask who has an address.
+pub fn unknown(
+    emit: &mut Emit,
+    network: &Network,
+    ports: &[&Port],
+    uplink: &Uplink<'_>,
+) -> Result<(), String> {
+    replicate(emit, network, ports, uplink, &UNKNOWN)
 }
 
 fn replicate(
@@ -133,6 +143,10 @@ fn replicate(
         here.clone()
     };
     let marks = out.len();
+    if kind.unknown && matches!(uplink, Uplink::Provider { .. }) {
+        // The MAC of an interface is not seen on a physical network.
+        ask(emit, network.key, here.clone());
+    }
     match uplink {
         Uplink::None => {}
         Uplink::Provider { vlan, patch } => out.extend(provider::out(*vlan, *patch)),
@@ -155,10 +169,28 @@ fn replicate(
         }
     }
     if out.len() > marks || !here.is_empty() {
+        if kind.unknown && !matches!(uplink, Uplink::Provider { .. }) {
+            ask(emit, network.key, out.clone());
+        }
         let (matching, band) = destinations(network.key, kind);
         emit.flow((L2, band), kind.rule, matching, out, None);
     }
     arrivals(emit, network, uplink, kind, (here, ports.len()))
+}
+
+/// Questions of routers, which are broadcast but go where unknown unicast goes.
+fn ask(emit: &mut Emit, network: u32, actions: Vec<Action>) {
+    if !actions.is_empty() {
+        let asked = in_network(network).masked(FLAGS, FLAG_UNKNOWN, FLAG_UNKNOWN);
+        emit.flow((L2, priority::ASK), Rule::Ask, asked, actions, None);
+    }
+}
+
+/// A question that nobody is there for ends: broadcast it would show the MAC of a router to a
+/// physical network. Once in the pipeline.
+pub fn unasked(emit: &mut Emit) {
+    let asked = Match::new().masked(FLAGS, FLAG_UNKNOWN, FLAG_UNKNOWN);
+    emit.drop((L2, priority::ASK_NOBODY), Rule::Ask, asked);
 }
 
 /// The group of local copies; `None` when no port here gets one.

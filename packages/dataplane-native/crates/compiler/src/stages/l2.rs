@@ -1,4 +1,4 @@
-//! L2 lookup of known unicast: tables 30, 40, 41, 42.
+//! L2 lookup of known unicast: tables 5, 6, 7, 50.
 //! It sends to one place only; what is not known is `flood`'s. Called for local ports, locations
 //! and address owners.
 
@@ -11,7 +11,7 @@ use super::{in_network, tunnel};
 use crate::cookie::Rule;
 use crate::emit::Emit;
 use crate::fields::{EGRESS, Mac};
-use crate::model::{Attachment, Network, Tunnel};
+use crate::model::{Attachment, Network};
 use crate::pipeline::{INGRESS_POLICY, L2, PROVIDER_IN, TUNNEL_IN, TUNNEL_IN_BY_MAC, priority};
 
 /// Packets to `mac` go to the local port `key`. `band` is the priority.
@@ -55,17 +55,17 @@ pub fn tunnel_key(emit: &mut Emit, network: &Network, key: u32) {
     }
 }
 
-/// Packets to `mac` go to the port `key` behind `vtep`.
+/// Packets to `mac` go to the port `key` behind `vtep`, by the `out` table of its encap and family,
+/// which has the rest of the header. Of these flows there are many: keep them small.
 pub fn remote(
     emit: &mut Emit,
     network: u32,
     (key, mac): (u32, Mac),
-    (through, vtep): (&Tunnel, IpAddr),
+    (vtep, out): (IpAddr, u8),
     band: u16,
 ) {
-    let mut actions = tunnel::header(through.encap, network, key, false);
-    actions.extend(tunnel::addresses(through, vtep));
-    actions.push(Action::output(through.ofport));
+    let actions = vec![Action::set(EGRESS, key), tunnel::destination(vtep)];
     let matching = in_network(network).set(Field::EthDst, mac);
-    emit.flow((L2, band), Rule::RemoteUnicast, matching, actions, None);
+    let rule = Rule::RemoteUnicast;
+    emit.flow((L2, band), rule, matching, actions, Some(out));
 }

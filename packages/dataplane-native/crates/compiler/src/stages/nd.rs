@@ -1,8 +1,8 @@
 //! Neighbour discovery answers for every known address. Tables 20 to 23.
 //! A solicitation with a source link-layer option is answered by flows; one without (duplicate
 //! address detection among them) by the engine, see `services`. Both are upcalls, so a meter of the
-//! port comes first. Called for local ports, locations, address owners and the gateways of
-//! networks.
+//! port comes first. Called for local ports, locations, address owners, interfaces of
+//! routers and the gateways of networks.
 //!
 //! 20 meter of the port -> 21 whose target is it: MAC into xreg3 -> 22 rewrite into an
 //! advertisement ->
@@ -15,12 +15,12 @@ use weft_openflow::{Action, Controller, Field, Match, Subfield, port};
 use super::{NEIGHBOUR_ADVERTISEMENT, NEIGHBOUR_SOLICITATION, icmp6, in_network};
 use crate::cookie::Rule;
 use crate::emit::Emit;
-use crate::fields::{ANSWER_MAC, INGRESS, Mac, meter_id};
+use crate::fields::{ANSWER_MAC, INGRESS, IS_ROUTER, Mac, meter_id};
 use crate::model::Port;
-use crate::pipeline::{ANSWER, L2, ND_REPLY, ND_TARGET, SERVICES, priority};
+use crate::pipeline::{ANSWER, ND_REPLY, ND_TARGET, ROUTER_ENTRY, SERVICES, priority};
 use crate::services::Service;
 
-/// Solicited and override (RFC 4861 4.4).
+/// Solicited and override; the router bit comes from a register (RFC 4861 4.4).
 const FLAGS: u32 = 0x6000_0000;
 const OPTION_TARGET: u8 = 2;
 
@@ -60,6 +60,7 @@ pub fn rewrite(emit: &mut Emit) {
         Action::set(Field::Icmpv6Type, NEIGHBOUR_ADVERTISEMENT),
         Action::set(Field::NdOptionsType, OPTION_TARGET),
         Action::set(Field::NdReserved, FLAGS),
+        Action::copy(IS_ROUTER, Subfield::new(Field::NdReserved, 31, 1)),
         Action::resubmit(ND_REPLY),
     ];
     emit.flow(
@@ -111,6 +112,17 @@ pub fn answer(emit: &mut Emit, network: u32, ip: Ipv6Addr, mac: Mac) {
     emit.flow(at, Rule::NdTarget, asks, actions, Some(ANSWER));
 }
 
+/// The same, but who answers is a router.
+pub fn router(emit: &mut Emit, network: u32, ip: Ipv6Addr, mac: Mac) {
+    let at = (ND_TARGET, priority::SERVICE_ANSWER);
+    let actions = vec![
+        Action::set(ANSWER_MAC.field, mac),
+        Action::load(IS_ROUTER, 1u8),
+    ];
+    let asks = icmp6(in_network(network), NEIGHBOUR_SOLICITATION).set(Field::NdTarget, ip);
+    emit.flow(at, Rule::NdTarget, asks, actions, Some(ANSWER));
+}
+
 /// The port that has `ip` is not told that it is taken.
 pub fn own(emit: &mut Emit, port: u32, ip: Ipv6Addr) {
     let asks = icmp6(Match::new().set(INGRESS, port), NEIGHBOUR_SOLICITATION);
@@ -120,7 +132,7 @@ pub fn own(emit: &mut Emit, port: u32, ip: Ipv6Addr) {
         Rule::NdOwn,
         asks.set(Field::NdTarget, ip),
         vec![],
-        Some(L2),
+        Some(ROUTER_ENTRY),
     );
 }
 

@@ -1,13 +1,46 @@
-//! Tunnels: the header of what leaves by one, as actions.
-//! It emits no flows. Called by `l2` and `flood`.
+//! Tunnels: the header of what leaves by one. Tables 51 to 56 for known unicast; as actions for
+//! `flood`, whose copies need another destination each. Called for local tunnel ports, by `l2` and
+//! by `flood`.
 
 use std::net::IpAddr;
 
 use weft_instructions::v1::EncapType;
-use weft_openflow::{Action, Field};
+use weft_openflow::{Action, Field, Match, Subfield};
 
-use crate::fields::{IDENTITY, INGRESS, key_of, tlv};
+use crate::cookie::Rule;
+use crate::emit::Emit;
+use crate::fields::{EGRESS, IDENTITY, INGRESS, KEY_BITS, NETWORK, key_of, tlv};
 use crate::model::Tunnel;
+use crate::pipeline::{self, priority};
+
+/// Known unicast into this tunnel: network, egress and ingress key are in registers, and the
+/// destination is set.
+pub fn unicast(emit: &mut Emit, tunnel: &Tunnel) {
+    let shift = if tunnel.encap == EncapType::Gre { 8 } else { 0 };
+    for (ipv4, src, local) in [
+        (true, Field::TunSrc, tunnel.local_v4),
+        (false, Field::TunIpv6Src, tunnel.local_v6),
+    ] {
+        let Some(table) = pipeline::tunnel_out(tunnel.encap, ipv4) else {
+            continue;
+        };
+        let mut actions = vec![Action::copy(
+            key_of(NETWORK),
+            Subfield::new(Field::TunId, shift, KEY_BITS),
+        )];
+        if tunnel.encap == EncapType::Geneve {
+            actions.extend([
+                Action::set(tlv::FIELD, tlv::value(0)),
+                Action::copy(key_of(INGRESS), tlv::INGRESS),
+                Action::copy(key_of(EGRESS), tlv::EGRESS),
+            ]);
+        }
+        actions.extend(local.map(|local| set(src, local)));
+        actions.push(Action::output(tunnel.ofport));
+        let at = (table, priority::TUNNEL_OUT);
+        emit.flow(at, Rule::TunnelOut, Match::new(), actions, None);
+    }
+}
 
 /// The part of the header that all copies share: network, and with Geneve the TLV. The sender's
 /// identity is taken along by relays alone: nothing else sets it yet.
@@ -29,13 +62,21 @@ pub fn header(encap: EncapType, network: u32, egress: u32, relayed: bool) -> Vec
     actions
 }
 
+/// Where a packet goes.
+pub fn destination(vtep: IpAddr) -> Action {
+    match vtep {
+        IpAddr::V4(_) => set(Field::TunDst, vtep),
+        IpAddr::V6(_) => set(Field::TunIpv6Dst, vtep),
+    }
+}
+
 /// The addresses of one copy. The source is ours where we know one of that family.
 pub fn addresses(tunnel: &Tunnel, vtep: IpAddr) -> Vec<Action> {
-    let (dst, src, local) = match vtep {
-        IpAddr::V4(_) => (Field::TunDst, Field::TunSrc, tunnel.local_v4),
-        IpAddr::V6(_) => (Field::TunIpv6Dst, Field::TunIpv6Src, tunnel.local_v6),
+    let (src, local) = match vtep {
+        IpAddr::V4(_) => (Field::TunSrc, tunnel.local_v4),
+        IpAddr::V6(_) => (Field::TunIpv6Src, tunnel.local_v6),
     };
-    let mut actions = vec![set(dst, vtep)];
+    let mut actions = vec![destination(vtep)];
     actions.extend(local.map(|local| set(src, local)));
     actions
 }

@@ -130,6 +130,128 @@ fn pair(text: &str) -> v1::AddressPair {
     }
 }
 
+fn unhex(hex: &str) -> Vec<u8> {
+    let bytes = (0..hex.len() / 2).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16));
+    bytes.map(|byte| byte.expect("hex")).collect()
+}
+
+/// `address/length`
+fn interface_address(text: &str) -> v1::InterfaceAddress {
+    let pair = pair(text);
+    v1::InterfaceAddress {
+        ip: pair.ip,
+        prefix_len: pair.prefix_len,
+    }
+}
+
+/// `address@network`
+fn hop(text: &str) -> v1::SegmentHop {
+    let (address, network) = text.split_once('@').expect("address@network");
+    v1::SegmentHop {
+        ip: ip(address),
+        network_key: network.parse().expect("a network key"),
+    }
+}
+
+/// `port` or `first-last`
+fn span(text: &str) -> v1::PortSpan {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    v1::PortSpan {
+        first: first.parse().expect("a port"),
+        last: last.parse().expect("a port"),
+    }
+}
+
+fn number(text: &str) -> u32 {
+    text.parse().expect("a number")
+}
+
+/// `router/<router key>/<kind>/...`
+fn router(kind: &str, parts: &[&str], words: &Words<'_>) -> Body {
+    let router = number(parts[1]);
+    let last = parts.last().map_or(0, |last| last.parse().unwrap_or(0));
+    let mtu = || words.0.get("mtu").map_or(1442, |_| words.number("mtu"));
+    match kind {
+        "config" => Body::Router(v1::RouterConfig {
+            router_key: router,
+            router_id: words.text("id"),
+        }),
+        "interface" => Body::RouterPort(v1::RouterPort {
+            router_key: router,
+            network_key: last,
+            interface_key: words.number("key"),
+            mac: words.mac("mac"),
+            addresses: words
+                .list("ips")
+                .into_iter()
+                .map(interface_address)
+                .collect(),
+            route_table: words.number("table"),
+            mtu_bytes: mtu(),
+            link: words.on("link", false),
+        }),
+        "route" => {
+            let to = interface_address(&words.text("to"));
+            Body::StaticRoute(v1::StaticRoute {
+                router_key: router,
+                route_key: last,
+                table: words.number("table"),
+                prefix: to.ip,
+                prefix_len: to.prefix_len,
+                next_hops: words.list("via").into_iter().map(hop).collect(),
+            })
+        }
+        "policy" => {
+            let side = |name: &str| match words.0.get(name) {
+                Some(text) => interface_address(text),
+                None => v1::InterfaceAddress::default(),
+            };
+            let (source, destination) = (side("src"), side("dst"));
+            let verdict = match words.text("do").as_str() {
+                "allow" => v1::PolicyVerdict::Allow,
+                "drop" => v1::PolicyVerdict::Drop,
+                "reroute" => v1::PolicyVerdict::Reroute,
+                other => panic!("do={other}"),
+            };
+            Body::PolicyRule(v1::PolicyRule {
+                router_key: router,
+                policy_key: last,
+                priority: words.number("priority"),
+                source: source.ip,
+                source_len: source.prefix_len,
+                destination: destination.ip,
+                destination_len: destination.prefix_len,
+                protocol: words.number("proto"),
+                source_ports: words.list("sport").into_iter().map(span).collect(),
+                destination_ports: words.list("dport").into_iter().map(span).collect(),
+                ingress_network_key: words.number("in"),
+                verdict: verdict as i32,
+                next_hops: words.list("via").into_iter().map(hop).collect(),
+            })
+        }
+        "neighbour" => Body::RouterNeighbour(v1::RouterNeighbour {
+            router_key: router,
+            port_key: last,
+            network_key: words.number("network"),
+            mac: words.mac("mac"),
+            ips: words.ips("ips"),
+            chassis_key: words.number("chassis"),
+            encap: words.encap(),
+            vtep_ip: words.ip("vtep"),
+        }),
+        "leaked" => Body::LeakedRoute(v1::LeakedRoute {
+            router_key: router,
+            leak_key: number(parts[3]),
+            network_key: number(parts[4]),
+            prefix: unhex(parts[5]),
+            prefix_len: last,
+            mac: words.mac("mac"),
+            mtu_bytes: mtu(),
+        }),
+        _ => panic!("what is router/{kind}"),
+    }
+}
+
 /// One line.
 pub fn instruction(line: &str) -> Instruction {
     let mut words = line.split_whitespace();
@@ -184,7 +306,7 @@ pub fn instruction(line: &str) -> Instruction {
             vtep_ip: words.ip("vtep"),
             port_security: words.on("security", true),
         }),
-        ("network", "flood", _) => Body::FloodPeer(v1::FloodPeer {
+        ("flood", "peer", _) => Body::FloodPeer(v1::FloodPeer {
             network_key: network(),
             chassis_key: number(),
             vtep_ip: words.ip("vtep"),
@@ -194,14 +316,13 @@ pub fn instruction(line: &str) -> Instruction {
         }),
         ("network", "address", _) => Body::AddressOwner(v1::AddressOwner {
             network_key: network(),
-            ip: (0..last.len() / 2)
-                .map(|i| u8::from_str_radix(&last[2 * i..2 * i + 2], 16).expect("hex"))
-                .collect(),
+            ip: unhex(last),
             mac: words.mac("mac"),
             port_key: words.number("port"),
             chassis_key: words.number("chassis"),
             vtep_ip: words.ip("vtep"),
         }),
+        ("router", kind, _) => router(kind, &parts, &words),
         ("local", _, "vif") => Body::LocalVif(v1::LocalVif {
             port_id: last.into(),
             ofport: words.number("ofport"),
@@ -223,8 +344,8 @@ pub fn instruction(line: &str) -> Instruction {
     }
 }
 
-/// Flows, groups, meters and failures as text, in a fixed order; the pipeline's own flows on
-/// demand.
+/// Flows, groups, meters and failures as text, in a fixed order; the pipeline's own flows and groups
+/// on demand.
 pub fn render(compiler: &Compiler, pipeline: bool) -> String {
     let fixed = Compiler::new();
     let mut flows: Vec<_> = compiler.flow_set().iter().collect();
@@ -243,7 +364,8 @@ pub fn render(compiler: &Compiler, pipeline: bool) -> String {
             writeln!(text, "flow {flow}").expect("memory");
         }
     }
-    for group in compiler.groups() {
+    let own = |id| !pipeline && fixed.group(id).is_some();
+    for group in compiler.groups().filter(|group| !own(group.id)) {
         let line = group.to_string().replace(",bucket=", "\n  bucket=");
         writeln!(text, "group {line}").expect("memory");
     }

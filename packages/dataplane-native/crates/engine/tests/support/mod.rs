@@ -6,6 +6,7 @@
 pub mod instructions;
 
 use prost::Message as _;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -209,6 +210,29 @@ impl Ovs {
             .fold(String::new(), |text, meter| text + "meter=" + meter + "\n")
     }
 
+    /// A port on which frames come in by `receive`, and go out to be read by `sent`.
+    pub fn add_dummy(&self, name: &str, ofport: u32) {
+        let pcap = format!("options:tx_pcap={}", self.dir.join(name).display());
+        let request = format!("ofport_request={ofport}");
+        let add = ["add-port", "br-int", name, "--", "set", "interface", name];
+        self.vsctl(&[&add[..], &["type=dummy", &pcap, &request]].concat());
+    }
+
+    /// Waits until the datapath follows the flows as they are now: Open vSwitch gets to it after the barrier.
+    pub fn settle(&self) {
+        self.appctl(&["revalidator/wait"]);
+    }
+
+    /// Lets a frame come in by a dummy port.
+    pub fn receive(&self, port: &str, frame: &[u8]) {
+        self.appctl(&["netdev-dummy/receive", port, &hex(frame)]);
+    }
+
+    /// A pcap file of all frames that went out by a dummy port.
+    pub fn sent(&self, port: &str) -> Vec<u8> {
+        std::fs::read(self.dir.join(port)).unwrap_or_default()
+    }
+
     /// Reports of every change to flows from now on, as text.
     pub fn monitor(&self) -> Monitor {
         let path = self.dir.join(format!("monitor-{:08x}", fastrand::u32(..)));
@@ -232,6 +256,15 @@ impl Drop for Ovs {
             let _ = std::fs::remove_dir_all(&self.dir);
         }
     }
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("memory");
+    }
+    text
 }
 
 /// A running `ovs-ofctl monitor`.
@@ -396,6 +429,6 @@ pub const WORLD: &str = "
     local/vif/p102 ofport=22
     network/7/location/201 mac=02:00:00:00:01:01 ips=10.0.0.101 chassis=2 vtep=172.31.0.2
     network/7/location/202 mac=02:00:00:00:01:02 ips=10.0.0.102 chassis=3 vtep=172.31.0.3
-    network/7/flood/2 vtep=172.31.0.2
-    network/7/flood/3 vtep=172.31.0.3
+    flood/7/peer/2 vtep=172.31.0.2
+    flood/7/peer/3 vtep=172.31.0.3
 ";

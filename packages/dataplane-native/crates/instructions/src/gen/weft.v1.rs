@@ -370,7 +370,7 @@ pub struct AddressClaim {
 pub struct Query {
     #[prost(uint64, tag = "1")]
     pub id: u64,
-    /// "port-flows <port id>", "objects".
+    /// "port-flows <port id>", "trace <JSON>".
     #[prost(string, tag = "2")]
     pub text: ::prost::alloc::string::String,
 }
@@ -386,7 +386,10 @@ pub struct QueryReply {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct InstructionBody {
-    #[prost(oneof = "instruction_body::Body", tags = "1, 2, 3, 4, 5, 6, 7, 32, 33, 34")]
+    #[prost(
+        oneof = "instruction_body::Body",
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 32, 33, 34"
+    )]
     pub body: ::core::option::Option<instruction_body::Body>,
 }
 /// Nested message and enum types in `InstructionBody`.
@@ -405,7 +408,7 @@ pub mod instruction_body {
         /// network/<key>/location/<port key>
         #[prost(message, tag = "4")]
         Location(super::PortLocation),
-        /// network/<key>/flood/<chassis key>
+        /// flood/<network key>/peer/<chassis key>
         #[prost(message, tag = "5")]
         FloodPeer(super::FloodPeer),
         /// network/<key>/address/<ip in hex>
@@ -414,6 +417,24 @@ pub mod instruction_body {
         /// chassis/<name>/fence/<chassis key>
         #[prost(message, tag = "7")]
         FencedPeer(super::FencedPeer),
+        /// router/<router key>/config
+        #[prost(message, tag = "8")]
+        Router(super::RouterConfig),
+        /// router/<router key>/interface/<key of the network or link>
+        #[prost(message, tag = "9")]
+        RouterPort(super::RouterPort),
+        /// router/<router key>/route/<route key>
+        #[prost(message, tag = "10")]
+        StaticRoute(super::StaticRoute),
+        /// router/<router key>/policy/<policy key>
+        #[prost(message, tag = "11")]
+        PolicyRule(super::PolicyRule),
+        /// router/<router key>/neighbour/<port key>
+        #[prost(message, tag = "12")]
+        RouterNeighbour(super::RouterNeighbour),
+        /// router/<router key>/leaked/<leak key>/<network key>/<prefix in hex>/<length>
+        #[prost(message, tag = "13")]
+        LeakedRoute(super::LeakedRoute),
         /// Local facts: made by the agent for its own engine, never on the stream.
         /// local/vif/<port id>
         #[prost(message, tag = "32")]
@@ -542,6 +563,151 @@ pub struct AddressOwner {
     #[prost(bytes = "vec", tag = "6")]
     pub vtep_ip: ::prost::alloc::vec::Vec<u8>,
 }
+/// RouterConfig: the router is up.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RouterConfig {
+    #[prost(uint32, tag = "1")]
+    pub router_key: u32,
+    #[prost(string, tag = "2")]
+    pub router_id: ::prost::alloc::string::String,
+}
+/// RouterPort is an interface of a router on a network, or its end of a link. Its addresses are connected routes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RouterPort {
+    #[prost(uint32, tag = "1")]
+    pub router_key: u32,
+    /// Of the network, or of the link, which is a segment without ports.
+    #[prost(uint32, tag = "2")]
+    pub network_key: u32,
+    /// Of the interface or of the link: what a cookie leads back to.
+    #[prost(uint32, tag = "3")]
+    pub interface_key: u32,
+    #[prost(bytes = "vec", tag = "4")]
+    pub mac: ::prost::alloc::vec::Vec<u8>,
+    /// Sorted; the link-local address is not among them: it follows from the MAC.
+    #[prost(message, repeated, tag = "5")]
+    pub addresses: ::prost::alloc::vec::Vec<InterfaceAddress>,
+    /// Table that packets which come in here are looked up in; 0 = main.
+    #[prost(uint32, tag = "6")]
+    pub route_table: u32,
+    #[prost(uint32, tag = "7")]
+    pub mtu_bytes: u32,
+    #[prost(bool, tag = "8")]
+    pub link: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InterfaceAddress {
+    /// 4 or 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub ip: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    pub prefix_len: u32,
+}
+/// SegmentHop is a next hop and the network or link that it is on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SegmentHop {
+    #[prost(bytes = "vec", tag = "1")]
+    pub ip: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "2")]
+    pub network_key: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StaticRoute {
+    #[prost(uint32, tag = "1")]
+    pub router_key: u32,
+    #[prost(uint32, tag = "2")]
+    pub route_key: u32,
+    #[prost(uint32, tag = "3")]
+    pub table: u32,
+    #[prost(bytes = "vec", tag = "4")]
+    pub prefix: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "5")]
+    pub prefix_len: u32,
+    /// Sorted; several = ECMP; none = blackhole.
+    #[prost(message, repeated, tag = "6")]
+    pub next_hops: ::prost::alloc::vec::Vec<SegmentHop>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PolicyRule {
+    #[prost(uint32, tag = "1")]
+    pub router_key: u32,
+    #[prost(uint32, tag = "2")]
+    pub policy_key: u32,
+    #[prost(uint32, tag = "3")]
+    pub priority: u32,
+    /// Absent = any; 4 or 16 bytes.
+    #[prost(bytes = "vec", tag = "4")]
+    pub source: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "5")]
+    pub source_len: u32,
+    #[prost(bytes = "vec", tag = "6")]
+    pub destination: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "7")]
+    pub destination_len: u32,
+    #[prost(uint32, tag = "8")]
+    pub protocol: u32,
+    #[prost(message, repeated, tag = "9")]
+    pub source_ports: ::prost::alloc::vec::Vec<PortSpan>,
+    #[prost(message, repeated, tag = "10")]
+    pub destination_ports: ::prost::alloc::vec::Vec<PortSpan>,
+    /// 0 = any.
+    #[prost(uint32, tag = "11")]
+    pub ingress_network_key: u32,
+    #[prost(enumeration = "PolicyVerdict", tag = "12")]
+    pub verdict: i32,
+    /// Sorted; with REROUTE.
+    #[prost(message, repeated, tag = "13")]
+    pub next_hops: ::prost::alloc::vec::Vec<SegmentHop>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PortSpan {
+    #[prost(uint32, tag = "1")]
+    pub first: u32,
+    #[prost(uint32, tag = "2")]
+    pub last: u32,
+}
+/// RouterNeighbour is a port that a router reaches though its network's locations are not told to the router's chassis: on a provider
+/// network, or behind a leak.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RouterNeighbour {
+    #[prost(uint32, tag = "1")]
+    pub router_key: u32,
+    #[prost(uint32, tag = "2")]
+    pub port_key: u32,
+    #[prost(uint32, tag = "3")]
+    pub network_key: u32,
+    #[prost(bytes = "vec", tag = "4")]
+    pub mac: ::prost::alloc::vec::Vec<u8>,
+    /// Only those that the router may reach; sorted.
+    #[prost(bytes = "vec", repeated, tag = "5")]
+    pub ips: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    #[prost(uint32, tag = "6")]
+    pub chassis_key: u32,
+    /// UNSPECIFIED and absent on a provider network.
+    #[prost(enumeration = "EncapType", tag = "7")]
+    pub encap: i32,
+    #[prost(bytes = "vec", tag = "8")]
+    pub vtep_ip: ::prost::alloc::vec::Vec<u8>,
+}
+/// LeakedRoute is a connected route of another router, cut to a prefix that is leaked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LeakedRoute {
+    #[prost(uint32, tag = "1")]
+    pub router_key: u32,
+    #[prost(uint32, tag = "2")]
+    pub leak_key: u32,
+    #[prost(uint32, tag = "3")]
+    pub network_key: u32,
+    #[prost(bytes = "vec", tag = "4")]
+    pub prefix: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "5")]
+    pub prefix_len: u32,
+    /// MAC of the other router's interface there: the source of what is sent.
+    #[prost(bytes = "vec", tag = "6")]
+    pub mac: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "7")]
+    pub mtu_bytes: u32,
+}
 /// FencedPeer: tunnel packets from these addresses are refused.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FencedPeer {
@@ -639,6 +805,38 @@ impl Resume {
             "RESUME_CONTINUE" => Some(Self::Continue),
             "RESUME_RESYNC" => Some(Self::Resync),
             "RESUME_HOLD" => Some(Self::Hold),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PolicyVerdict {
+    Unspecified = 0,
+    Allow = 1,
+    Drop = 2,
+    Reroute = 3,
+}
+impl PolicyVerdict {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "POLICY_VERDICT_UNSPECIFIED",
+            Self::Allow => "POLICY_VERDICT_ALLOW",
+            Self::Drop => "POLICY_VERDICT_DROP",
+            Self::Reroute => "POLICY_VERDICT_REROUTE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "POLICY_VERDICT_UNSPECIFIED" => Some(Self::Unspecified),
+            "POLICY_VERDICT_ALLOW" => Some(Self::Allow),
+            "POLICY_VERDICT_DROP" => Some(Self::Drop),
+            "POLICY_VERDICT_REROUTE" => Some(Self::Reroute),
             _ => None,
         }
     }

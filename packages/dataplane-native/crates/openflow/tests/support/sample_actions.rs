@@ -199,7 +199,51 @@ pub fn action_lists() -> Vec<(Match, Vec<Action>)> {
         ),
         (ip(0x0800, 6), vec![Action::set(Field::TcpDst, 80_u16)]),
         (ip(0x86dd, 17), vec![Action::set(Field::UdpSrc, 53_u16)]),
-        (ip(0x0800, 1), vec![Action::set(Field::Icmpv4Type, 0_u8)]),
+        (
+            ip(0x0800, 1).set(Field::Icmpv4Type, 8_u8),
+            vec![
+                Action::set(Field::Icmpv4Type, 0_u8),
+                Action::set(Field::IpTtl, 255_u8),
+                Action::copy(Field::Ipv4Src, Field::Ipv4Dst),
+                Action::set(Field::Ipv4Src, v4(10, 0, 0, 254)),
+            ],
+        ),
+        (
+            ip(0x86dd, 58).set(Field::Icmpv6Type, 128_u8),
+            vec![
+                Action::set(Field::Icmpv6Type, 129_u8),
+                Action::set(Field::Icmpv6Code, 0_u8),
+                Action::set(Field::IpTtl, 255_u8),
+                Action::copy(Field::Ipv6Src, Field::Ipv6Dst),
+                Action::set(Field::Ipv6Src, v6(0xfe)),
+            ],
+        ),
+        (
+            ipv4().set(Field::Reg11, 5_u32),
+            vec![
+                Action::copy(Field::Ipv4Dst, Field::Reg15),
+                Action::DecTtl,
+                Action::copy(
+                    Subfield::new(Field::Reg9, 0, 7),
+                    Subfield::new(Field::Reg9, 1, 7),
+                ),
+                Action::set_masked(Field::Reg9, 1_u32, 1_u32),
+                Action::set_masked(Field::Reg8, 1_u32 << 24, 1_u32 << 24),
+                Action::set(Field::InPort16, 0_u16),
+                Action::resubmit(30),
+            ],
+        ),
+        (
+            ipv6(),
+            vec![
+                Action::copy(Field::Ipv6Dst, Field::Xxreg3),
+                Action::set(Field::Xxreg3, v6(0xfe)),
+                Action::copy(
+                    Subfield::new(Field::Reg1, 0, 24),
+                    Subfield::new(Field::Reg11, 0, 24),
+                ),
+            ],
+        ),
         (
             eth(0x0806),
             vec![

@@ -5,7 +5,7 @@
 use super::sample_actions::action_lists;
 use weft_openflow::{
     Action, Band, Bucket, Field, Flow, Group, GroupKind, Instructions, Match, Meter, Selection,
-    TlvMap, meter, port,
+    Subfield, TlvMap, meter, port,
 };
 
 pub fn tlv_map() -> TlvMap {
@@ -124,6 +124,28 @@ pub fn matches() -> Vec<Match> {
             .set(Field::Icmpv4Type, 8_u8)
             .set(Field::Icmpv4Code, 0_u8),
         ip(0x0800, 89),
+        ip(0x86dd, 58)
+            .set(Field::Icmpv6Type, 128_u8)
+            .set(Field::Icmpv6Code, 0_u8)
+            .set(Field::IpTtl, 255_u8),
+        ip(0x86dd, 132)
+            .set(Field::SctpSrc, 9_u16)
+            .masked(Field::SctpDst, 0x0800_u16, 0xf800_u16),
+        ip(0x0800, 17).masked(Field::IpFrag, 0_u8, 3_u8).masked(
+            Field::UdpSrc,
+            0x4000_u16,
+            0xc000_u16,
+        ),
+        eth(0x86dd).masked(Field::IpFrag, 1_u8, 1_u8),
+        eth(0x0800)
+            .masked(Field::Reg8, 0x0100_0007_u32, 0x01ff_ffff_u32)
+            .masked(Field::Reg9, 0x80_u8, 0x80_u8)
+            .set(Field::Reg10, 3_u32)
+            .set(Field::Reg11, 9_u32)
+            .prefix(Field::Ipv4Dst, v4(10, 9, 0, 0), 16),
+        eth(0x86dd)
+            .set(Field::Reg1, 7_u32)
+            .set(Field::Xxreg3, v6(0xfe)),
         nd(135).set(Field::NdTarget, v6(5)).set(Field::NdSll, MAC),
         nd(136).set(Field::NdTarget, v6(5)).set(Field::NdTll, MAC),
         nd(136)
@@ -224,6 +246,24 @@ pub fn groups() -> Vec<Group> {
         buckets: vec![weighted(0, 100), weighted(1, 1), weighted(2, 0)],
         selection,
     };
+    // As many buckets as a datapath hash has values in OVS, each with a number of its own.
+    let slots = |id: u32, selection: Selection| Group {
+        id,
+        kind: GroupKind::Select,
+        buckets: (0..256)
+            .map(|slot| Bucket {
+                weight: Some(1),
+                ..bucket(
+                    slot,
+                    vec![
+                        Action::load(Subfield::new(Field::Reg9, 16, 16), slot % 5),
+                        Action::resubmit(33),
+                    ],
+                )
+            })
+            .collect(),
+        selection: Some(selection),
+    };
     let masked = Selection::Hash {
         param: 9,
         fields: vec![(Field::IpProto, 0xff), (Field::Ipv4Dst, 0xffff_ff00)],
@@ -263,6 +303,9 @@ pub fn groups() -> Vec<Group> {
             id: 8,
             ..Group::default()
         },
+        slots(9, Selection::DpHash { param: 0 }),
+        slots(10, Selection::hash(&[Field::Ipv4Src, Field::Ipv4Dst])),
+        slots(11, Selection::hash(&[Field::Ipv6Dst, Field::Ipv6Src])),
     ]
 }
 

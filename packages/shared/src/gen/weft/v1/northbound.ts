@@ -43,7 +43,20 @@ export const protobufFileName = "weft/v1/northbound.proto";
  * changes[3].upsert.port.spec.fixed_ips[0].ip.
  */
 
-export const Kind = { UNSPECIFIED: 0, NETWORK: 1, SUBNET: 2, PORT: 3, CHASSIS: 4, UNRECOGNIZED: -1 } as const;
+export const Kind = {
+  UNSPECIFIED: 0,
+  NETWORK: 1,
+  SUBNET: 2,
+  PORT: 3,
+  CHASSIS: 4,
+  ROUTER: 5,
+  ROUTER_INTERFACE: 6,
+  ROUTE: 7,
+  POLICY_ROUTE: 8,
+  ROUTER_LINK: 9,
+  ROUTE_LEAK: 10,
+  UNRECOGNIZED: -1,
+} as const;
 
 export type Kind = typeof Kind[keyof typeof Kind];
 
@@ -53,6 +66,12 @@ export namespace Kind {
   export type SUBNET = typeof Kind.SUBNET;
   export type PORT = typeof Kind.PORT;
   export type CHASSIS = typeof Kind.CHASSIS;
+  export type ROUTER = typeof Kind.ROUTER;
+  export type ROUTER_INTERFACE = typeof Kind.ROUTER_INTERFACE;
+  export type ROUTE = typeof Kind.ROUTE;
+  export type POLICY_ROUTE = typeof Kind.POLICY_ROUTE;
+  export type ROUTER_LINK = typeof Kind.ROUTER_LINK;
+  export type ROUTE_LEAK = typeof Kind.ROUTE_LEAK;
   export type UNRECOGNIZED = typeof Kind.UNRECOGNIZED;
 }
 
@@ -73,6 +92,24 @@ export function kindFromJSON(object: any): Kind {
     case 4:
     case "KIND_CHASSIS":
       return Kind.CHASSIS;
+    case 5:
+    case "KIND_ROUTER":
+      return Kind.ROUTER;
+    case 6:
+    case "KIND_ROUTER_INTERFACE":
+      return Kind.ROUTER_INTERFACE;
+    case 7:
+    case "KIND_ROUTE":
+      return Kind.ROUTE;
+    case 8:
+    case "KIND_POLICY_ROUTE":
+      return Kind.POLICY_ROUTE;
+    case 9:
+    case "KIND_ROUTER_LINK":
+      return Kind.ROUTER_LINK;
+    case 10:
+    case "KIND_ROUTE_LEAK":
+      return Kind.ROUTE_LEAK;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -92,6 +129,18 @@ export function kindToJSON(object: Kind): string {
       return "KIND_PORT";
     case Kind.CHASSIS:
       return "KIND_CHASSIS";
+    case Kind.ROUTER:
+      return "KIND_ROUTER";
+    case Kind.ROUTER_INTERFACE:
+      return "KIND_ROUTER_INTERFACE";
+    case Kind.ROUTE:
+      return "KIND_ROUTE";
+    case Kind.POLICY_ROUTE:
+      return "KIND_POLICY_ROUTE";
+    case Kind.ROUTER_LINK:
+      return "KIND_ROUTER_LINK";
+    case Kind.ROUTE_LEAK:
+      return "KIND_ROUTE_LEAK";
     case Kind.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -395,10 +444,18 @@ export interface Meta_LabelsEntry {
 }
 
 export interface Object {
-  object: { $case: "network"; value: Network } | { $case: "subnet"; value: Subnet } | { $case: "port"; value: Port } | {
-    $case: "chassis";
-    value: Chassis;
-  } | undefined;
+  object:
+    | { $case: "network"; value: Network }
+    | { $case: "subnet"; value: Subnet }
+    | { $case: "port"; value: Port }
+    | { $case: "chassis"; value: Chassis }
+    | { $case: "router"; value: Router }
+    | { $case: "routerInterface"; value: RouterInterface }
+    | { $case: "route"; value: Route }
+    | { $case: "policyRoute"; value: PolicyRoute }
+    | { $case: "routerLink"; value: RouterLink }
+    | { $case: "routeLeak"; value: RouteLeak }
+    | undefined;
 }
 
 export interface ObjectRef {
@@ -436,6 +493,8 @@ export interface ProviderNetwork {
   physicalNetwork: string;
   /** 1..4094; 0 = flat (untagged). Immutable. */
   vlan: number;
+  /** Ports and router interfaces of other projects may name it, by id. */
+  shared: boolean;
 }
 
 export interface NetworkStatus {
@@ -575,6 +634,198 @@ export interface ChassisStatus {
 export interface FailedInstruction {
   key: string;
   reason: string;
+}
+
+/** Router joins networks of its project. It is everywhere: each chassis routes for the ports that it hosts. */
+export interface Router {
+  meta: Meta | undefined;
+  spec: RouterSpec | undefined;
+  status: RouterStatus | undefined;
+}
+
+export interface RouterSpec {
+  /** Routes nothing and answers nothing. */
+  adminDown: boolean;
+}
+
+export interface RouterStatus {
+  /** The router key, 1..0xffffff. */
+  key: number;
+  interfaces: number;
+  routes: number;
+  /** Chassis that hold the router now, sorted. */
+  chassis: string[];
+}
+
+/**
+ * RouterInterface puts a router into a network: one a (router, network). It has an address in every subnet of the network: the one
+ * given, else the subnet's gateway_ip; in a subnet with neither it has none. Its link-local address follows from its MAC (EUI-64).
+ */
+export interface RouterInterface {
+  meta: Meta | undefined;
+  spec: RouterInterfaceSpec | undefined;
+  status: RouterInterfaceStatus | undefined;
+}
+
+export interface RouterInterfaceSpec {
+  /** Id or name. Immutable. */
+  router: string;
+  /** Id or name; a shared provider network of another project by its id. Immutable. */
+  network: string;
+  /** Empty = keep or generate. */
+  mac: string;
+  /** Addresses other than the gateway_ip of their subnet; an empty ip = dynamic. */
+  fixedIps: FixedIp[];
+  /** Table that packets which come in here are looked up in; 0 = main. 0..65535. */
+  routeTable: number;
+}
+
+export interface RouterInterfaceStatus {
+  key: number;
+  /** All addresses of the interface with their subnets, those of the gateways included. */
+  addresses: FixedIp[];
+  linkLocalIp: string;
+  mtuBytes: number;
+  failed: ChassisFailure[];
+}
+
+/** Route is a static route of a router. Connected routes need none and are in every table. */
+export interface Route {
+  meta: Meta | undefined;
+  spec: RouteSpec | undefined;
+  status: RouteStatus | undefined;
+}
+
+export interface RouteSpec {
+  /** Id or name. Immutable. */
+  router: string;
+  /** 0 = main. 0..65535. Immutable. */
+  table: number;
+  /** 0.0.0.0/0, fd00::/48 ...; host bits zero; once a (router, table). Immutable. */
+  destination: string;
+  /** 1..16 addresses on a network or link of the router; several share the traffic by flow (ECMP). */
+  nextHops: NextHop[];
+  /** Drops in silence; then without next hops. */
+  blackhole: boolean;
+}
+
+export interface NextHop {
+  ip: string;
+}
+
+export interface RouteStatus {
+  key: number;
+  /** Some next hop can be used, or it is a blackhole. */
+  active: boolean;
+  /** In the order of spec.next_hops. */
+  nextHops: NextHopStatus[];
+  failed: ChassisFailure[];
+}
+
+export interface NextHopStatus {
+  ip: string;
+  active: boolean;
+  /** Why not; names the object and the way out. */
+  reason: string;
+}
+
+/** PolicyRoute overrides the table for the packets that it matches. Of several that match the highest priority counts. */
+export interface PolicyRoute {
+  meta: Meta | undefined;
+  spec: PolicyRouteSpec | undefined;
+  status: PolicyRouteStatus | undefined;
+}
+
+export interface PolicyRouteSpec {
+  /** Id or name. Immutable. */
+  router: string;
+  /** 1..32767, once a router. */
+  priority: number;
+  /** Prefixes of one family; empty = any. */
+  source: string;
+  destination: string;
+  /** IP protocol number; 0 = any. */
+  protocol: number;
+  /** TCP, UDP and SCTP alone, at most 16 each; empty = any. */
+  sourcePorts: PortRange[];
+  destinationPorts: PortRange[];
+  /** Id or name of the network that packets come from; empty = any. */
+  ingressNetwork: string;
+  action:
+    | //
+    /** As the table says. */
+    { $case: "allow"; value: PolicyAllow }
+    | { $case: "drop"; value: PolicyDrop }
+    | { $case: "reroute"; value: PolicyReroute }
+    | undefined;
+}
+
+export interface PolicyAllow {
+}
+
+export interface PolicyDrop {
+}
+
+export interface PolicyReroute {
+  /** 1..16, as in a Route. */
+  nextHops: NextHop[];
+}
+
+export interface PortRange {
+  first: number;
+  last: number;
+}
+
+export interface PolicyRouteStatus {
+  key: number;
+  nextHops: NextHopStatus[];
+}
+
+/** RouterLink joins two routers of one project by a segment of its own. */
+export interface RouterLink {
+  meta: Meta | undefined;
+  spec: RouterLinkSpec | undefined;
+  status: RouterLinkStatus | undefined;
+}
+
+export interface RouterLinkSpec {
+  first: RouterLinkEnd | undefined;
+  second: RouterLinkEnd | undefined;
+}
+
+export interface RouterLinkEnd {
+  /** Id or name. Immutable. */
+  router: string;
+  /** 10.255.0.1/30, fd00:ff::1/64: for each prefix one address at both ends. */
+  addresses: string[];
+}
+
+export interface RouterLinkStatus {
+  /** Network key of the segment. */
+  key: number;
+}
+
+/**
+ * RouteLeak lets router `to` reach prefixes of router `from`, of another project too: exactly their routes and the locations in them
+ * follow it. One way: answers need a leak back.
+ */
+export interface RouteLeak {
+  meta: Meta | undefined;
+  spec: RouteLeakSpec | undefined;
+  status: RouteLeakStatus | undefined;
+}
+
+export interface RouteLeakSpec {
+  /** Id (or name in the same project) of the router whose prefixes they are. Immutable. */
+  from: string;
+  /** Id or name of the router that is to reach them. Immutable. */
+  to: string;
+  /** 1..64. */
+  prefixes: string[];
+}
+
+export interface RouteLeakStatus {
+  key: number;
 }
 
 export interface Change {
@@ -1027,6 +1278,24 @@ export const Object: MessageFns<Object> = {
       case "chassis":
         Chassis.encode(message.object.value, writer.uint32(34).fork()).join();
         break;
+      case "router":
+        Router.encode(message.object.value, writer.uint32(42).fork()).join();
+        break;
+      case "routerInterface":
+        RouterInterface.encode(message.object.value, writer.uint32(50).fork()).join();
+        break;
+      case "route":
+        Route.encode(message.object.value, writer.uint32(58).fork()).join();
+        break;
+      case "policyRoute":
+        PolicyRoute.encode(message.object.value, writer.uint32(66).fork()).join();
+        break;
+      case "routerLink":
+        RouterLink.encode(message.object.value, writer.uint32(74).fork()).join();
+        break;
+      case "routeLeak":
+        RouteLeak.encode(message.object.value, writer.uint32(82).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1076,6 +1345,54 @@ export const Object: MessageFns<Object> = {
             message.object = { $case: "chassis", value: Chassis.decode(reader, reader.uint32()) };
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.object = { $case: "router", value: Router.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.object = { $case: "routerInterface", value: RouterInterface.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.object = { $case: "route", value: Route.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.object = { $case: "policyRoute", value: PolicyRoute.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.object = { $case: "routerLink", value: RouterLink.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.object = { $case: "routeLeak", value: RouteLeak.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1098,6 +1415,26 @@ export const Object: MessageFns<Object> = {
         ? { $case: "port", value: Port.fromJSON(object.port) }
         : isSet(object.chassis)
         ? { $case: "chassis", value: Chassis.fromJSON(object.chassis) }
+        : isSet(object.router)
+        ? { $case: "router", value: Router.fromJSON(object.router) }
+        : isSet(object.routerInterface)
+        ? { $case: "routerInterface", value: RouterInterface.fromJSON(object.routerInterface) }
+        : isSet(object.router_interface)
+        ? { $case: "routerInterface", value: RouterInterface.fromJSON(object.router_interface) }
+        : isSet(object.route)
+        ? { $case: "route", value: Route.fromJSON(object.route) }
+        : isSet(object.policyRoute)
+        ? { $case: "policyRoute", value: PolicyRoute.fromJSON(object.policyRoute) }
+        : isSet(object.policy_route)
+        ? { $case: "policyRoute", value: PolicyRoute.fromJSON(object.policy_route) }
+        : isSet(object.routerLink)
+        ? { $case: "routerLink", value: RouterLink.fromJSON(object.routerLink) }
+        : isSet(object.router_link)
+        ? { $case: "routerLink", value: RouterLink.fromJSON(object.router_link) }
+        : isSet(object.routeLeak)
+        ? { $case: "routeLeak", value: RouteLeak.fromJSON(object.routeLeak) }
+        : isSet(object.route_leak)
+        ? { $case: "routeLeak", value: RouteLeak.fromJSON(object.route_leak) }
         : undefined,
     };
   },
@@ -1112,6 +1449,18 @@ export const Object: MessageFns<Object> = {
       obj.port = Port.toJSON(message.object.value);
     } else if (message.object?.$case === "chassis") {
       obj.chassis = Chassis.toJSON(message.object.value);
+    } else if (message.object?.$case === "router") {
+      obj.router = Router.toJSON(message.object.value);
+    } else if (message.object?.$case === "routerInterface") {
+      obj.routerInterface = RouterInterface.toJSON(message.object.value);
+    } else if (message.object?.$case === "route") {
+      obj.route = Route.toJSON(message.object.value);
+    } else if (message.object?.$case === "policyRoute") {
+      obj.policyRoute = PolicyRoute.toJSON(message.object.value);
+    } else if (message.object?.$case === "routerLink") {
+      obj.routerLink = RouterLink.toJSON(message.object.value);
+    } else if (message.object?.$case === "routeLeak") {
+      obj.routeLeak = RouteLeak.toJSON(message.object.value);
     }
     return obj;
   },
@@ -1143,6 +1492,42 @@ export const Object: MessageFns<Object> = {
       case "chassis": {
         if (object.object?.value !== undefined && object.object?.value !== null) {
           message.object = { $case: "chassis", value: Chassis.fromPartial(object.object.value) };
+        }
+        break;
+      }
+      case "router": {
+        if (object.object?.value !== undefined && object.object?.value !== null) {
+          message.object = { $case: "router", value: Router.fromPartial(object.object.value) };
+        }
+        break;
+      }
+      case "routerInterface": {
+        if (object.object?.value !== undefined && object.object?.value !== null) {
+          message.object = { $case: "routerInterface", value: RouterInterface.fromPartial(object.object.value) };
+        }
+        break;
+      }
+      case "route": {
+        if (object.object?.value !== undefined && object.object?.value !== null) {
+          message.object = { $case: "route", value: Route.fromPartial(object.object.value) };
+        }
+        break;
+      }
+      case "policyRoute": {
+        if (object.object?.value !== undefined && object.object?.value !== null) {
+          message.object = { $case: "policyRoute", value: PolicyRoute.fromPartial(object.object.value) };
+        }
+        break;
+      }
+      case "routerLink": {
+        if (object.object?.value !== undefined && object.object?.value !== null) {
+          message.object = { $case: "routerLink", value: RouterLink.fromPartial(object.object.value) };
+        }
+        break;
+      }
+      case "routeLeak": {
+        if (object.object?.value !== undefined && object.object?.value !== null) {
+          message.object = { $case: "routeLeak", value: RouteLeak.fromPartial(object.object.value) };
         }
         break;
       }
@@ -1546,7 +1931,7 @@ export const OverlayNetwork: MessageFns<OverlayNetwork> = {
 };
 
 function createBaseProviderNetwork(): ProviderNetwork {
-  return { physicalNetwork: "", vlan: 0 };
+  return { physicalNetwork: "", vlan: 0, shared: false };
 }
 
 export const ProviderNetwork: MessageFns<ProviderNetwork> = {
@@ -1556,6 +1941,9 @@ export const ProviderNetwork: MessageFns<ProviderNetwork> = {
     }
     if (message.vlan !== 0) {
       writer.uint32(16).uint32(message.vlan);
+    }
+    if (message.shared !== false) {
+      writer.uint32(24).bool(message.shared);
     }
     return writer;
   },
@@ -1589,6 +1977,14 @@ export const ProviderNetwork: MessageFns<ProviderNetwork> = {
             message.vlan = reader.uint32();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.shared = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1609,6 +2005,7 @@ export const ProviderNetwork: MessageFns<ProviderNetwork> = {
         ? globalThis.String(object.physical_network)
         : "",
       vlan: isSet(object.vlan) ? globalThis.Number(object.vlan) : 0,
+      shared: isSet(object.shared) ? globalThis.Boolean(object.shared) : false,
     };
   },
 
@@ -1620,6 +2017,9 @@ export const ProviderNetwork: MessageFns<ProviderNetwork> = {
     if (message.vlan !== 0) {
       obj.vlan = Math.round(message.vlan);
     }
+    if (message.shared !== false) {
+      obj.shared = message.shared;
+    }
     return obj;
   },
 
@@ -1630,6 +2030,7 @@ export const ProviderNetwork: MessageFns<ProviderNetwork> = {
     const message = createBaseProviderNetwork();
     message.physicalNetwork = object.physicalNetwork ?? "";
     message.vlan = object.vlan ?? 0;
+    message.shared = object.shared ?? false;
     return message;
   },
 };
@@ -3613,6 +4014,2568 @@ export const FailedInstruction: MessageFns<FailedInstruction> = {
     const message = createBaseFailedInstruction();
     message.key = object.key ?? "";
     message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseRouter(): Router {
+  return { meta: undefined, spec: undefined, status: undefined };
+}
+
+export const Router: MessageFns<Router> = {
+  encode(message: Router, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.meta !== undefined) {
+      Meta.encode(message.meta, writer.uint32(10).fork()).join();
+    }
+    if (message.spec !== undefined) {
+      RouterSpec.encode(message.spec, writer.uint32(18).fork()).join();
+    }
+    if (message.status !== undefined) {
+      RouterStatus.encode(message.status, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Router {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouter();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.meta = Meta.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.spec = RouterSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.status = RouterStatus.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Router {
+    return {
+      meta: isSet(object.meta) ? Meta.fromJSON(object.meta) : undefined,
+      spec: isSet(object.spec) ? RouterSpec.fromJSON(object.spec) : undefined,
+      status: isSet(object.status) ? RouterStatus.fromJSON(object.status) : undefined,
+    };
+  },
+
+  toJSON(message: Router): unknown {
+    const obj: any = {};
+    if (message.meta !== undefined) {
+      obj.meta = Meta.toJSON(message.meta);
+    }
+    if (message.spec !== undefined) {
+      obj.spec = RouterSpec.toJSON(message.spec);
+    }
+    if (message.status !== undefined) {
+      obj.status = RouterStatus.toJSON(message.status);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Router>, I>>(base?: I): Router {
+    return Router.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Router>, I>>(object: I): Router {
+    const message = createBaseRouter();
+    message.meta = (object.meta !== undefined && object.meta !== null) ? Meta.fromPartial(object.meta) : undefined;
+    message.spec = (object.spec !== undefined && object.spec !== null)
+      ? RouterSpec.fromPartial(object.spec)
+      : undefined;
+    message.status = (object.status !== undefined && object.status !== null)
+      ? RouterStatus.fromPartial(object.status)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRouterSpec(): RouterSpec {
+  return { adminDown: false };
+}
+
+export const RouterSpec: MessageFns<RouterSpec> = {
+  encode(message: RouterSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.adminDown !== false) {
+      writer.uint32(8).bool(message.adminDown);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouterSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouterSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.adminDown = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RouterSpec {
+    return {
+      adminDown: isSet(object.adminDown)
+        ? globalThis.Boolean(object.adminDown)
+        : isSet(object.admin_down)
+        ? globalThis.Boolean(object.admin_down)
+        : false,
+    };
+  },
+
+  toJSON(message: RouterSpec): unknown {
+    const obj: any = {};
+    if (message.adminDown !== false) {
+      obj.adminDown = message.adminDown;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RouterSpec>, I>>(base?: I): RouterSpec {
+    return RouterSpec.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RouterSpec>, I>>(object: I): RouterSpec {
+    const message = createBaseRouterSpec();
+    message.adminDown = object.adminDown ?? false;
+    return message;
+  },
+};
+
+function createBaseRouterStatus(): RouterStatus {
+  return { key: 0, interfaces: 0, routes: 0, chassis: [] };
+}
+
+export const RouterStatus: MessageFns<RouterStatus> = {
+  encode(message: RouterStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== 0) {
+      writer.uint32(8).uint32(message.key);
+    }
+    if (message.interfaces !== 0) {
+      writer.uint32(16).uint32(message.interfaces);
+    }
+    if (message.routes !== 0) {
+      writer.uint32(24).uint32(message.routes);
+    }
+    for (const v of message.chassis) {
+      writer.uint32(34).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouterStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouterStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.key = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.interfaces = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.routes = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.chassis.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RouterStatus {
+    return {
+      key: isSet(object.key) ? globalThis.Number(object.key) : 0,
+      interfaces: isSet(object.interfaces) ? globalThis.Number(object.interfaces) : 0,
+      routes: isSet(object.routes) ? globalThis.Number(object.routes) : 0,
+      chassis: globalThis.Array.isArray(object?.chassis) ? object.chassis.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: RouterStatus): unknown {
+    const obj: any = {};
+    if (message.key !== 0) {
+      obj.key = Math.round(message.key);
+    }
+    if (message.interfaces !== 0) {
+      obj.interfaces = Math.round(message.interfaces);
+    }
+    if (message.routes !== 0) {
+      obj.routes = Math.round(message.routes);
+    }
+    if (message.chassis?.length) {
+      obj.chassis = message.chassis;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RouterStatus>, I>>(base?: I): RouterStatus {
+    return RouterStatus.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RouterStatus>, I>>(object: I): RouterStatus {
+    const message = createBaseRouterStatus();
+    message.key = object.key ?? 0;
+    message.interfaces = object.interfaces ?? 0;
+    message.routes = object.routes ?? 0;
+    message.chassis = object.chassis?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseRouterInterface(): RouterInterface {
+  return { meta: undefined, spec: undefined, status: undefined };
+}
+
+export const RouterInterface: MessageFns<RouterInterface> = {
+  encode(message: RouterInterface, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.meta !== undefined) {
+      Meta.encode(message.meta, writer.uint32(10).fork()).join();
+    }
+    if (message.spec !== undefined) {
+      RouterInterfaceSpec.encode(message.spec, writer.uint32(18).fork()).join();
+    }
+    if (message.status !== undefined) {
+      RouterInterfaceStatus.encode(message.status, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouterInterface {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouterInterface();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.meta = Meta.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.spec = RouterInterfaceSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.status = RouterInterfaceStatus.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RouterInterface {
+    return {
+      meta: isSet(object.meta) ? Meta.fromJSON(object.meta) : undefined,
+      spec: isSet(object.spec) ? RouterInterfaceSpec.fromJSON(object.spec) : undefined,
+      status: isSet(object.status) ? RouterInterfaceStatus.fromJSON(object.status) : undefined,
+    };
+  },
+
+  toJSON(message: RouterInterface): unknown {
+    const obj: any = {};
+    if (message.meta !== undefined) {
+      obj.meta = Meta.toJSON(message.meta);
+    }
+    if (message.spec !== undefined) {
+      obj.spec = RouterInterfaceSpec.toJSON(message.spec);
+    }
+    if (message.status !== undefined) {
+      obj.status = RouterInterfaceStatus.toJSON(message.status);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RouterInterface>, I>>(base?: I): RouterInterface {
+    return RouterInterface.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RouterInterface>, I>>(object: I): RouterInterface {
+    const message = createBaseRouterInterface();
+    message.meta = (object.meta !== undefined && object.meta !== null) ? Meta.fromPartial(object.meta) : undefined;
+    message.spec = (object.spec !== undefined && object.spec !== null)
+      ? RouterInterfaceSpec.fromPartial(object.spec)
+      : undefined;
+    message.status = (object.status !== undefined && object.status !== null)
+      ? RouterInterfaceStatus.fromPartial(object.status)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRouterInterfaceSpec(): RouterInterfaceSpec {
+  return { router: "", network: "", mac: "", fixedIps: [], routeTable: 0 };
+}
+
+export const RouterInterfaceSpec: MessageFns<RouterInterfaceSpec> = {
+  encode(message: RouterInterfaceSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.router !== "") {
+      writer.uint32(10).string(message.router);
+    }
+    if (message.network !== "") {
+      writer.uint32(18).string(message.network);
+    }
+    if (message.mac !== "") {
+      writer.uint32(26).string(message.mac);
+    }
+    for (const v of message.fixedIps) {
+      FixedIp.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.routeTable !== 0) {
+      writer.uint32(40).uint32(message.routeTable);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouterInterfaceSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouterInterfaceSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.router = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.network = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.mac = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.fixedIps.push(FixedIp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.routeTable = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RouterInterfaceSpec {
+    return {
+      router: isSet(object.router) ? globalThis.String(object.router) : "",
+      network: isSet(object.network) ? globalThis.String(object.network) : "",
+      mac: isSet(object.mac) ? globalThis.String(object.mac) : "",
+      fixedIps: globalThis.Array.isArray(object?.fixedIps)
+        ? object.fixedIps.map((e: any) => FixedIp.fromJSON(e))
+        : globalThis.Array.isArray(object?.fixed_ips)
+        ? object.fixed_ips.map((e: any) => FixedIp.fromJSON(e))
+        : [],
+      routeTable: isSet(object.routeTable)
+        ? globalThis.Number(object.routeTable)
+        : isSet(object.route_table)
+        ? globalThis.Number(object.route_table)
+        : 0,
+    };
+  },
+
+  toJSON(message: RouterInterfaceSpec): unknown {
+    const obj: any = {};
+    if (message.router !== "") {
+      obj.router = message.router;
+    }
+    if (message.network !== "") {
+      obj.network = message.network;
+    }
+    if (message.mac !== "") {
+      obj.mac = message.mac;
+    }
+    if (message.fixedIps?.length) {
+      obj.fixedIps = message.fixedIps.map((e) => FixedIp.toJSON(e));
+    }
+    if (message.routeTable !== 0) {
+      obj.routeTable = Math.round(message.routeTable);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RouterInterfaceSpec>, I>>(base?: I): RouterInterfaceSpec {
+    return RouterInterfaceSpec.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RouterInterfaceSpec>, I>>(object: I): RouterInterfaceSpec {
+    const message = createBaseRouterInterfaceSpec();
+    message.router = object.router ?? "";
+    message.network = object.network ?? "";
+    message.mac = object.mac ?? "";
+    message.fixedIps = object.fixedIps?.map((e) => FixedIp.fromPartial(e)) || [];
+    message.routeTable = object.routeTable ?? 0;
+    return message;
+  },
+};
+
+function createBaseRouterInterfaceStatus(): RouterInterfaceStatus {
+  return { key: 0, addresses: [], linkLocalIp: "", mtuBytes: 0, failed: [] };
+}
+
+export const RouterInterfaceStatus: MessageFns<RouterInterfaceStatus> = {
+  encode(message: RouterInterfaceStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== 0) {
+      writer.uint32(8).uint32(message.key);
+    }
+    for (const v of message.addresses) {
+      FixedIp.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.linkLocalIp !== "") {
+      writer.uint32(26).string(message.linkLocalIp);
+    }
+    if (message.mtuBytes !== 0) {
+      writer.uint32(32).uint32(message.mtuBytes);
+    }
+    for (const v of message.failed) {
+      ChassisFailure.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouterInterfaceStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouterInterfaceStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.key = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.addresses.push(FixedIp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.linkLocalIp = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.mtuBytes = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.failed.push(ChassisFailure.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RouterInterfaceStatus {
+    return {
+      key: isSet(object.key) ? globalThis.Number(object.key) : 0,
+      addresses: globalThis.Array.isArray(object?.addresses)
+        ? object.addresses.map((e: any) => FixedIp.fromJSON(e))
+        : [],
+      linkLocalIp: isSet(object.linkLocalIp)
+        ? globalThis.String(object.linkLocalIp)
+        : isSet(object.link_local_ip)
+        ? globalThis.String(object.link_local_ip)
+        : "",
+      mtuBytes: isSet(object.mtuBytes)
+        ? globalThis.Number(object.mtuBytes)
+        : isSet(object.mtu_bytes)
+        ? globalThis.Number(object.mtu_bytes)
+        : 0,
+      failed: globalThis.Array.isArray(object?.failed) ? object.failed.map((e: any) => ChassisFailure.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: RouterInterfaceStatus): unknown {
+    const obj: any = {};
+    if (message.key !== 0) {
+      obj.key = Math.round(message.key);
+    }
+    if (message.addresses?.length) {
+      obj.addresses = message.addresses.map((e) => FixedIp.toJSON(e));
+    }
+    if (message.linkLocalIp !== "") {
+      obj.linkLocalIp = message.linkLocalIp;
+    }
+    if (message.mtuBytes !== 0) {
+      obj.mtuBytes = Math.round(message.mtuBytes);
+    }
+    if (message.failed?.length) {
+      obj.failed = message.failed.map((e) => ChassisFailure.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RouterInterfaceStatus>, I>>(base?: I): RouterInterfaceStatus {
+    return RouterInterfaceStatus.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RouterInterfaceStatus>, I>>(object: I): RouterInterfaceStatus {
+    const message = createBaseRouterInterfaceStatus();
+    message.key = object.key ?? 0;
+    message.addresses = object.addresses?.map((e) => FixedIp.fromPartial(e)) || [];
+    message.linkLocalIp = object.linkLocalIp ?? "";
+    message.mtuBytes = object.mtuBytes ?? 0;
+    message.failed = object.failed?.map((e) => ChassisFailure.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRoute(): Route {
+  return { meta: undefined, spec: undefined, status: undefined };
+}
+
+export const Route: MessageFns<Route> = {
+  encode(message: Route, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.meta !== undefined) {
+      Meta.encode(message.meta, writer.uint32(10).fork()).join();
+    }
+    if (message.spec !== undefined) {
+      RouteSpec.encode(message.spec, writer.uint32(18).fork()).join();
+    }
+    if (message.status !== undefined) {
+      RouteStatus.encode(message.status, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Route {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRoute();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.meta = Meta.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.spec = RouteSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.status = RouteStatus.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Route {
+    return {
+      meta: isSet(object.meta) ? Meta.fromJSON(object.meta) : undefined,
+      spec: isSet(object.spec) ? RouteSpec.fromJSON(object.spec) : undefined,
+      status: isSet(object.status) ? RouteStatus.fromJSON(object.status) : undefined,
+    };
+  },
+
+  toJSON(message: Route): unknown {
+    const obj: any = {};
+    if (message.meta !== undefined) {
+      obj.meta = Meta.toJSON(message.meta);
+    }
+    if (message.spec !== undefined) {
+      obj.spec = RouteSpec.toJSON(message.spec);
+    }
+    if (message.status !== undefined) {
+      obj.status = RouteStatus.toJSON(message.status);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Route>, I>>(base?: I): Route {
+    return Route.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Route>, I>>(object: I): Route {
+    const message = createBaseRoute();
+    message.meta = (object.meta !== undefined && object.meta !== null) ? Meta.fromPartial(object.meta) : undefined;
+    message.spec = (object.spec !== undefined && object.spec !== null) ? RouteSpec.fromPartial(object.spec) : undefined;
+    message.status = (object.status !== undefined && object.status !== null)
+      ? RouteStatus.fromPartial(object.status)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRouteSpec(): RouteSpec {
+  return { router: "", table: 0, destination: "", nextHops: [], blackhole: false };
+}
+
+export const RouteSpec: MessageFns<RouteSpec> = {
+  encode(message: RouteSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.router !== "") {
+      writer.uint32(10).string(message.router);
+    }
+    if (message.table !== 0) {
+      writer.uint32(16).uint32(message.table);
+    }
+    if (message.destination !== "") {
+      writer.uint32(26).string(message.destination);
+    }
+    for (const v of message.nextHops) {
+      NextHop.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.blackhole !== false) {
+      writer.uint32(40).bool(message.blackhole);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouteSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouteSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.router = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.table = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.destination = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.nextHops.push(NextHop.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.blackhole = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RouteSpec {
+    return {
+      router: isSet(object.router) ? globalThis.String(object.router) : "",
+      table: isSet(object.table) ? globalThis.Number(object.table) : 0,
+      destination: isSet(object.destination) ? globalThis.String(object.destination) : "",
+      nextHops: globalThis.Array.isArray(object?.nextHops)
+        ? object.nextHops.map((e: any) => NextHop.fromJSON(e))
+        : globalThis.Array.isArray(object?.next_hops)
+        ? object.next_hops.map((e: any) => NextHop.fromJSON(e))
+        : [],
+      blackhole: isSet(object.blackhole) ? globalThis.Boolean(object.blackhole) : false,
+    };
+  },
+
+  toJSON(message: RouteSpec): unknown {
+    const obj: any = {};
+    if (message.router !== "") {
+      obj.router = message.router;
+    }
+    if (message.table !== 0) {
+      obj.table = Math.round(message.table);
+    }
+    if (message.destination !== "") {
+      obj.destination = message.destination;
+    }
+    if (message.nextHops?.length) {
+      obj.nextHops = message.nextHops.map((e) => NextHop.toJSON(e));
+    }
+    if (message.blackhole !== false) {
+      obj.blackhole = message.blackhole;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RouteSpec>, I>>(base?: I): RouteSpec {
+    return RouteSpec.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RouteSpec>, I>>(object: I): RouteSpec {
+    const message = createBaseRouteSpec();
+    message.router = object.router ?? "";
+    message.table = object.table ?? 0;
+    message.destination = object.destination ?? "";
+    message.nextHops = object.nextHops?.map((e) => NextHop.fromPartial(e)) || [];
+    message.blackhole = object.blackhole ?? false;
+    return message;
+  },
+};
+
+function createBaseNextHop(): NextHop {
+  return { ip: "" };
+}
+
+export const NextHop: MessageFns<NextHop> = {
+  encode(message: NextHop, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ip !== "") {
+      writer.uint32(10).string(message.ip);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NextHop {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNextHop();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ip = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): NextHop {
+    return { ip: isSet(object.ip) ? globalThis.String(object.ip) : "" };
+  },
+
+  toJSON(message: NextHop): unknown {
+    const obj: any = {};
+    if (message.ip !== "") {
+      obj.ip = message.ip;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NextHop>, I>>(base?: I): NextHop {
+    return NextHop.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NextHop>, I>>(object: I): NextHop {
+    const message = createBaseNextHop();
+    message.ip = object.ip ?? "";
+    return message;
+  },
+};
+
+function createBaseRouteStatus(): RouteStatus {
+  return { key: 0, active: false, nextHops: [], failed: [] };
+}
+
+export const RouteStatus: MessageFns<RouteStatus> = {
+  encode(message: RouteStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== 0) {
+      writer.uint32(8).uint32(message.key);
+    }
+    if (message.active !== false) {
+      writer.uint32(16).bool(message.active);
+    }
+    for (const v of message.nextHops) {
+      NextHopStatus.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.failed) {
+      ChassisFailure.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouteStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouteStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.key = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.active = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.nextHops.push(NextHopStatus.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.failed.push(ChassisFailure.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RouteStatus {
+    return {
+      key: isSet(object.key) ? globalThis.Number(object.key) : 0,
+      active: isSet(object.active) ? globalThis.Boolean(object.active) : false,
+      nextHops: globalThis.Array.isArray(object?.nextHops)
+        ? object.nextHops.map((e: any) => NextHopStatus.fromJSON(e))
+        : globalThis.Array.isArray(object?.next_hops)
+        ? object.next_hops.map((e: any) => NextHopStatus.fromJSON(e))
+        : [],
+      failed: globalThis.Array.isArray(object?.failed) ? object.failed.map((e: any) => ChassisFailure.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: RouteStatus): unknown {
+    const obj: any = {};
+    if (message.key !== 0) {
+      obj.key = Math.round(message.key);
+    }
+    if (message.active !== false) {
+      obj.active = message.active;
+    }
+    if (message.nextHops?.length) {
+      obj.nextHops = message.nextHops.map((e) => NextHopStatus.toJSON(e));
+    }
+    if (message.failed?.length) {
+      obj.failed = message.failed.map((e) => ChassisFailure.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RouteStatus>, I>>(base?: I): RouteStatus {
+    return RouteStatus.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RouteStatus>, I>>(object: I): RouteStatus {
+    const message = createBaseRouteStatus();
+    message.key = object.key ?? 0;
+    message.active = object.active ?? false;
+    message.nextHops = object.nextHops?.map((e) => NextHopStatus.fromPartial(e)) || [];
+    message.failed = object.failed?.map((e) => ChassisFailure.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseNextHopStatus(): NextHopStatus {
+  return { ip: "", active: false, reason: "" };
+}
+
+export const NextHopStatus: MessageFns<NextHopStatus> = {
+  encode(message: NextHopStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ip !== "") {
+      writer.uint32(10).string(message.ip);
+    }
+    if (message.active !== false) {
+      writer.uint32(16).bool(message.active);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NextHopStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNextHopStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ip = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.active = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): NextHopStatus {
+    return {
+      ip: isSet(object.ip) ? globalThis.String(object.ip) : "",
+      active: isSet(object.active) ? globalThis.Boolean(object.active) : false,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: NextHopStatus): unknown {
+    const obj: any = {};
+    if (message.ip !== "") {
+      obj.ip = message.ip;
+    }
+    if (message.active !== false) {
+      obj.active = message.active;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NextHopStatus>, I>>(base?: I): NextHopStatus {
+    return NextHopStatus.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NextHopStatus>, I>>(object: I): NextHopStatus {
+    const message = createBaseNextHopStatus();
+    message.ip = object.ip ?? "";
+    message.active = object.active ?? false;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBasePolicyRoute(): PolicyRoute {
+  return { meta: undefined, spec: undefined, status: undefined };
+}
+
+export const PolicyRoute: MessageFns<PolicyRoute> = {
+  encode(message: PolicyRoute, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.meta !== undefined) {
+      Meta.encode(message.meta, writer.uint32(10).fork()).join();
+    }
+    if (message.spec !== undefined) {
+      PolicyRouteSpec.encode(message.spec, writer.uint32(18).fork()).join();
+    }
+    if (message.status !== undefined) {
+      PolicyRouteStatus.encode(message.status, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PolicyRoute {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePolicyRoute();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.meta = Meta.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.spec = PolicyRouteSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.status = PolicyRouteStatus.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PolicyRoute {
+    return {
+      meta: isSet(object.meta) ? Meta.fromJSON(object.meta) : undefined,
+      spec: isSet(object.spec) ? PolicyRouteSpec.fromJSON(object.spec) : undefined,
+      status: isSet(object.status) ? PolicyRouteStatus.fromJSON(object.status) : undefined,
+    };
+  },
+
+  toJSON(message: PolicyRoute): unknown {
+    const obj: any = {};
+    if (message.meta !== undefined) {
+      obj.meta = Meta.toJSON(message.meta);
+    }
+    if (message.spec !== undefined) {
+      obj.spec = PolicyRouteSpec.toJSON(message.spec);
+    }
+    if (message.status !== undefined) {
+      obj.status = PolicyRouteStatus.toJSON(message.status);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PolicyRoute>, I>>(base?: I): PolicyRoute {
+    return PolicyRoute.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PolicyRoute>, I>>(object: I): PolicyRoute {
+    const message = createBasePolicyRoute();
+    message.meta = (object.meta !== undefined && object.meta !== null) ? Meta.fromPartial(object.meta) : undefined;
+    message.spec = (object.spec !== undefined && object.spec !== null)
+      ? PolicyRouteSpec.fromPartial(object.spec)
+      : undefined;
+    message.status = (object.status !== undefined && object.status !== null)
+      ? PolicyRouteStatus.fromPartial(object.status)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePolicyRouteSpec(): PolicyRouteSpec {
+  return {
+    router: "",
+    priority: 0,
+    source: "",
+    destination: "",
+    protocol: 0,
+    sourcePorts: [],
+    destinationPorts: [],
+    ingressNetwork: "",
+    action: undefined,
+  };
+}
+
+export const PolicyRouteSpec: MessageFns<PolicyRouteSpec> = {
+  encode(message: PolicyRouteSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.router !== "") {
+      writer.uint32(10).string(message.router);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(16).uint32(message.priority);
+    }
+    if (message.source !== "") {
+      writer.uint32(26).string(message.source);
+    }
+    if (message.destination !== "") {
+      writer.uint32(34).string(message.destination);
+    }
+    if (message.protocol !== 0) {
+      writer.uint32(40).uint32(message.protocol);
+    }
+    for (const v of message.sourcePorts) {
+      PortRange.encode(v!, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.destinationPorts) {
+      PortRange.encode(v!, writer.uint32(58).fork()).join();
+    }
+    if (message.ingressNetwork !== "") {
+      writer.uint32(66).string(message.ingressNetwork);
+    }
+    switch (message.action?.$case) {
+      case "allow":
+        PolicyAllow.encode(message.action.value, writer.uint32(74).fork()).join();
+        break;
+      case "drop":
+        PolicyDrop.encode(message.action.value, writer.uint32(82).fork()).join();
+        break;
+      case "reroute":
+        PolicyReroute.encode(message.action.value, writer.uint32(90).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PolicyRouteSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePolicyRouteSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.router = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.priority = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.destination = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.protocol = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.sourcePorts.push(PortRange.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.destinationPorts.push(PortRange.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.ingressNetwork = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.action = { $case: "allow", value: PolicyAllow.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.action = { $case: "drop", value: PolicyDrop.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.action = { $case: "reroute", value: PolicyReroute.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PolicyRouteSpec {
+    return {
+      router: isSet(object.router) ? globalThis.String(object.router) : "",
+      priority: isSet(object.priority) ? globalThis.Number(object.priority) : 0,
+      source: isSet(object.source) ? globalThis.String(object.source) : "",
+      destination: isSet(object.destination) ? globalThis.String(object.destination) : "",
+      protocol: isSet(object.protocol) ? globalThis.Number(object.protocol) : 0,
+      sourcePorts: globalThis.Array.isArray(object?.sourcePorts)
+        ? object.sourcePorts.map((e: any) => PortRange.fromJSON(e))
+        : globalThis.Array.isArray(object?.source_ports)
+        ? object.source_ports.map((e: any) => PortRange.fromJSON(e))
+        : [],
+      destinationPorts: globalThis.Array.isArray(object?.destinationPorts)
+        ? object.destinationPorts.map((e: any) => PortRange.fromJSON(e))
+        : globalThis.Array.isArray(object?.destination_ports)
+        ? object.destination_ports.map((e: any) => PortRange.fromJSON(e))
+        : [],
+      ingressNetwork: isSet(object.ingressNetwork)
+        ? globalThis.String(object.ingressNetwork)
+        : isSet(object.ingress_network)
+        ? globalThis.String(object.ingress_network)
+        : "",
+      action: isSet(object.allow)
+        ? { $case: "allow", value: PolicyAllow.fromJSON(object.allow) }
+        : isSet(object.drop)
+        ? { $case: "drop", value: PolicyDrop.fromJSON(object.drop) }
+        : isSet(object.reroute)
+        ? { $case: "reroute", value: PolicyReroute.fromJSON(object.reroute) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: PolicyRouteSpec): unknown {
+    const obj: any = {};
+    if (message.router !== "") {
+      obj.router = message.router;
+    }
+    if (message.priority !== 0) {
+      obj.priority = Math.round(message.priority);
+    }
+    if (message.source !== "") {
+      obj.source = message.source;
+    }
+    if (message.destination !== "") {
+      obj.destination = message.destination;
+    }
+    if (message.protocol !== 0) {
+      obj.protocol = Math.round(message.protocol);
+    }
+    if (message.sourcePorts?.length) {
+      obj.sourcePorts = message.sourcePorts.map((e) => PortRange.toJSON(e));
+    }
+    if (message.destinationPorts?.length) {
+      obj.destinationPorts = message.destinationPorts.map((e) => PortRange.toJSON(e));
+    }
+    if (message.ingressNetwork !== "") {
+      obj.ingressNetwork = message.ingressNetwork;
+    }
+    if (message.action?.$case === "allow") {
+      obj.allow = PolicyAllow.toJSON(message.action.value);
+    } else if (message.action?.$case === "drop") {
+      obj.drop = PolicyDrop.toJSON(message.action.value);
+    } else if (message.action?.$case === "reroute") {
+      obj.reroute = PolicyReroute.toJSON(message.action.value);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PolicyRouteSpec>, I>>(base?: I): PolicyRouteSpec {
+    return PolicyRouteSpec.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PolicyRouteSpec>, I>>(object: I): PolicyRouteSpec {
+    const message = createBasePolicyRouteSpec();
+    message.router = object.router ?? "";
+    message.priority = object.priority ?? 0;
+    message.source = object.source ?? "";
+    message.destination = object.destination ?? "";
+    message.protocol = object.protocol ?? 0;
+    message.sourcePorts = object.sourcePorts?.map((e) => PortRange.fromPartial(e)) || [];
+    message.destinationPorts = object.destinationPorts?.map((e) => PortRange.fromPartial(e)) || [];
+    message.ingressNetwork = object.ingressNetwork ?? "";
+    switch (object.action?.$case) {
+      case "allow": {
+        if (object.action?.value !== undefined && object.action?.value !== null) {
+          message.action = { $case: "allow", value: PolicyAllow.fromPartial(object.action.value) };
+        }
+        break;
+      }
+      case "drop": {
+        if (object.action?.value !== undefined && object.action?.value !== null) {
+          message.action = { $case: "drop", value: PolicyDrop.fromPartial(object.action.value) };
+        }
+        break;
+      }
+      case "reroute": {
+        if (object.action?.value !== undefined && object.action?.value !== null) {
+          message.action = { $case: "reroute", value: PolicyReroute.fromPartial(object.action.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBasePolicyAllow(): PolicyAllow {
+  return {};
+}
+
+export const PolicyAllow: MessageFns<PolicyAllow> = {
+  encode(_: PolicyAllow, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PolicyAllow {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePolicyAllow();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): PolicyAllow {
+    return {};
+  },
+
+  toJSON(_: PolicyAllow): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PolicyAllow>, I>>(base?: I): PolicyAllow {
+    return PolicyAllow.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PolicyAllow>, I>>(_: I): PolicyAllow {
+    const message = createBasePolicyAllow();
+    return message;
+  },
+};
+
+function createBasePolicyDrop(): PolicyDrop {
+  return {};
+}
+
+export const PolicyDrop: MessageFns<PolicyDrop> = {
+  encode(_: PolicyDrop, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PolicyDrop {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePolicyDrop();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): PolicyDrop {
+    return {};
+  },
+
+  toJSON(_: PolicyDrop): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PolicyDrop>, I>>(base?: I): PolicyDrop {
+    return PolicyDrop.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PolicyDrop>, I>>(_: I): PolicyDrop {
+    const message = createBasePolicyDrop();
+    return message;
+  },
+};
+
+function createBasePolicyReroute(): PolicyReroute {
+  return { nextHops: [] };
+}
+
+export const PolicyReroute: MessageFns<PolicyReroute> = {
+  encode(message: PolicyReroute, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.nextHops) {
+      NextHop.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PolicyReroute {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePolicyReroute();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nextHops.push(NextHop.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PolicyReroute {
+    return {
+      nextHops: globalThis.Array.isArray(object?.nextHops)
+        ? object.nextHops.map((e: any) => NextHop.fromJSON(e))
+        : globalThis.Array.isArray(object?.next_hops)
+        ? object.next_hops.map((e: any) => NextHop.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: PolicyReroute): unknown {
+    const obj: any = {};
+    if (message.nextHops?.length) {
+      obj.nextHops = message.nextHops.map((e) => NextHop.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PolicyReroute>, I>>(base?: I): PolicyReroute {
+    return PolicyReroute.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PolicyReroute>, I>>(object: I): PolicyReroute {
+    const message = createBasePolicyReroute();
+    message.nextHops = object.nextHops?.map((e) => NextHop.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePortRange(): PortRange {
+  return { first: 0, last: 0 };
+}
+
+export const PortRange: MessageFns<PortRange> = {
+  encode(message: PortRange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.first !== 0) {
+      writer.uint32(8).uint32(message.first);
+    }
+    if (message.last !== 0) {
+      writer.uint32(16).uint32(message.last);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PortRange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePortRange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.first = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.last = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PortRange {
+    return {
+      first: isSet(object.first) ? globalThis.Number(object.first) : 0,
+      last: isSet(object.last) ? globalThis.Number(object.last) : 0,
+    };
+  },
+
+  toJSON(message: PortRange): unknown {
+    const obj: any = {};
+    if (message.first !== 0) {
+      obj.first = Math.round(message.first);
+    }
+    if (message.last !== 0) {
+      obj.last = Math.round(message.last);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PortRange>, I>>(base?: I): PortRange {
+    return PortRange.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PortRange>, I>>(object: I): PortRange {
+    const message = createBasePortRange();
+    message.first = object.first ?? 0;
+    message.last = object.last ?? 0;
+    return message;
+  },
+};
+
+function createBasePolicyRouteStatus(): PolicyRouteStatus {
+  return { key: 0, nextHops: [] };
+}
+
+export const PolicyRouteStatus: MessageFns<PolicyRouteStatus> = {
+  encode(message: PolicyRouteStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== 0) {
+      writer.uint32(8).uint32(message.key);
+    }
+    for (const v of message.nextHops) {
+      NextHopStatus.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PolicyRouteStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePolicyRouteStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.key = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextHops.push(NextHopStatus.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PolicyRouteStatus {
+    return {
+      key: isSet(object.key) ? globalThis.Number(object.key) : 0,
+      nextHops: globalThis.Array.isArray(object?.nextHops)
+        ? object.nextHops.map((e: any) => NextHopStatus.fromJSON(e))
+        : globalThis.Array.isArray(object?.next_hops)
+        ? object.next_hops.map((e: any) => NextHopStatus.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: PolicyRouteStatus): unknown {
+    const obj: any = {};
+    if (message.key !== 0) {
+      obj.key = Math.round(message.key);
+    }
+    if (message.nextHops?.length) {
+      obj.nextHops = message.nextHops.map((e) => NextHopStatus.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PolicyRouteStatus>, I>>(base?: I): PolicyRouteStatus {
+    return PolicyRouteStatus.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PolicyRouteStatus>, I>>(object: I): PolicyRouteStatus {
+    const message = createBasePolicyRouteStatus();
+    message.key = object.key ?? 0;
+    message.nextHops = object.nextHops?.map((e) => NextHopStatus.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRouterLink(): RouterLink {
+  return { meta: undefined, spec: undefined, status: undefined };
+}
+
+export const RouterLink: MessageFns<RouterLink> = {
+  encode(message: RouterLink, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.meta !== undefined) {
+      Meta.encode(message.meta, writer.uint32(10).fork()).join();
+    }
+    if (message.spec !== undefined) {
+      RouterLinkSpec.encode(message.spec, writer.uint32(18).fork()).join();
+    }
+    if (message.status !== undefined) {
+      RouterLinkStatus.encode(message.status, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouterLink {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouterLink();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.meta = Meta.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.spec = RouterLinkSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.status = RouterLinkStatus.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RouterLink {
+    return {
+      meta: isSet(object.meta) ? Meta.fromJSON(object.meta) : undefined,
+      spec: isSet(object.spec) ? RouterLinkSpec.fromJSON(object.spec) : undefined,
+      status: isSet(object.status) ? RouterLinkStatus.fromJSON(object.status) : undefined,
+    };
+  },
+
+  toJSON(message: RouterLink): unknown {
+    const obj: any = {};
+    if (message.meta !== undefined) {
+      obj.meta = Meta.toJSON(message.meta);
+    }
+    if (message.spec !== undefined) {
+      obj.spec = RouterLinkSpec.toJSON(message.spec);
+    }
+    if (message.status !== undefined) {
+      obj.status = RouterLinkStatus.toJSON(message.status);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RouterLink>, I>>(base?: I): RouterLink {
+    return RouterLink.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RouterLink>, I>>(object: I): RouterLink {
+    const message = createBaseRouterLink();
+    message.meta = (object.meta !== undefined && object.meta !== null) ? Meta.fromPartial(object.meta) : undefined;
+    message.spec = (object.spec !== undefined && object.spec !== null)
+      ? RouterLinkSpec.fromPartial(object.spec)
+      : undefined;
+    message.status = (object.status !== undefined && object.status !== null)
+      ? RouterLinkStatus.fromPartial(object.status)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRouterLinkSpec(): RouterLinkSpec {
+  return { first: undefined, second: undefined };
+}
+
+export const RouterLinkSpec: MessageFns<RouterLinkSpec> = {
+  encode(message: RouterLinkSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.first !== undefined) {
+      RouterLinkEnd.encode(message.first, writer.uint32(10).fork()).join();
+    }
+    if (message.second !== undefined) {
+      RouterLinkEnd.encode(message.second, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouterLinkSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouterLinkSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.first = RouterLinkEnd.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.second = RouterLinkEnd.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RouterLinkSpec {
+    return {
+      first: isSet(object.first) ? RouterLinkEnd.fromJSON(object.first) : undefined,
+      second: isSet(object.second) ? RouterLinkEnd.fromJSON(object.second) : undefined,
+    };
+  },
+
+  toJSON(message: RouterLinkSpec): unknown {
+    const obj: any = {};
+    if (message.first !== undefined) {
+      obj.first = RouterLinkEnd.toJSON(message.first);
+    }
+    if (message.second !== undefined) {
+      obj.second = RouterLinkEnd.toJSON(message.second);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RouterLinkSpec>, I>>(base?: I): RouterLinkSpec {
+    return RouterLinkSpec.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RouterLinkSpec>, I>>(object: I): RouterLinkSpec {
+    const message = createBaseRouterLinkSpec();
+    message.first = (object.first !== undefined && object.first !== null)
+      ? RouterLinkEnd.fromPartial(object.first)
+      : undefined;
+    message.second = (object.second !== undefined && object.second !== null)
+      ? RouterLinkEnd.fromPartial(object.second)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRouterLinkEnd(): RouterLinkEnd {
+  return { router: "", addresses: [] };
+}
+
+export const RouterLinkEnd: MessageFns<RouterLinkEnd> = {
+  encode(message: RouterLinkEnd, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.router !== "") {
+      writer.uint32(10).string(message.router);
+    }
+    for (const v of message.addresses) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouterLinkEnd {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouterLinkEnd();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.router = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.addresses.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RouterLinkEnd {
+    return {
+      router: isSet(object.router) ? globalThis.String(object.router) : "",
+      addresses: globalThis.Array.isArray(object?.addresses)
+        ? object.addresses.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: RouterLinkEnd): unknown {
+    const obj: any = {};
+    if (message.router !== "") {
+      obj.router = message.router;
+    }
+    if (message.addresses?.length) {
+      obj.addresses = message.addresses;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RouterLinkEnd>, I>>(base?: I): RouterLinkEnd {
+    return RouterLinkEnd.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RouterLinkEnd>, I>>(object: I): RouterLinkEnd {
+    const message = createBaseRouterLinkEnd();
+    message.router = object.router ?? "";
+    message.addresses = object.addresses?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseRouterLinkStatus(): RouterLinkStatus {
+  return { key: 0 };
+}
+
+export const RouterLinkStatus: MessageFns<RouterLinkStatus> = {
+  encode(message: RouterLinkStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== 0) {
+      writer.uint32(8).uint32(message.key);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouterLinkStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouterLinkStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.key = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RouterLinkStatus {
+    return { key: isSet(object.key) ? globalThis.Number(object.key) : 0 };
+  },
+
+  toJSON(message: RouterLinkStatus): unknown {
+    const obj: any = {};
+    if (message.key !== 0) {
+      obj.key = Math.round(message.key);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RouterLinkStatus>, I>>(base?: I): RouterLinkStatus {
+    return RouterLinkStatus.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RouterLinkStatus>, I>>(object: I): RouterLinkStatus {
+    const message = createBaseRouterLinkStatus();
+    message.key = object.key ?? 0;
+    return message;
+  },
+};
+
+function createBaseRouteLeak(): RouteLeak {
+  return { meta: undefined, spec: undefined, status: undefined };
+}
+
+export const RouteLeak: MessageFns<RouteLeak> = {
+  encode(message: RouteLeak, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.meta !== undefined) {
+      Meta.encode(message.meta, writer.uint32(10).fork()).join();
+    }
+    if (message.spec !== undefined) {
+      RouteLeakSpec.encode(message.spec, writer.uint32(18).fork()).join();
+    }
+    if (message.status !== undefined) {
+      RouteLeakStatus.encode(message.status, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouteLeak {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouteLeak();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.meta = Meta.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.spec = RouteLeakSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.status = RouteLeakStatus.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RouteLeak {
+    return {
+      meta: isSet(object.meta) ? Meta.fromJSON(object.meta) : undefined,
+      spec: isSet(object.spec) ? RouteLeakSpec.fromJSON(object.spec) : undefined,
+      status: isSet(object.status) ? RouteLeakStatus.fromJSON(object.status) : undefined,
+    };
+  },
+
+  toJSON(message: RouteLeak): unknown {
+    const obj: any = {};
+    if (message.meta !== undefined) {
+      obj.meta = Meta.toJSON(message.meta);
+    }
+    if (message.spec !== undefined) {
+      obj.spec = RouteLeakSpec.toJSON(message.spec);
+    }
+    if (message.status !== undefined) {
+      obj.status = RouteLeakStatus.toJSON(message.status);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RouteLeak>, I>>(base?: I): RouteLeak {
+    return RouteLeak.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RouteLeak>, I>>(object: I): RouteLeak {
+    const message = createBaseRouteLeak();
+    message.meta = (object.meta !== undefined && object.meta !== null) ? Meta.fromPartial(object.meta) : undefined;
+    message.spec = (object.spec !== undefined && object.spec !== null)
+      ? RouteLeakSpec.fromPartial(object.spec)
+      : undefined;
+    message.status = (object.status !== undefined && object.status !== null)
+      ? RouteLeakStatus.fromPartial(object.status)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRouteLeakSpec(): RouteLeakSpec {
+  return { from: "", to: "", prefixes: [] };
+}
+
+export const RouteLeakSpec: MessageFns<RouteLeakSpec> = {
+  encode(message: RouteLeakSpec, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.from !== "") {
+      writer.uint32(10).string(message.from);
+    }
+    if (message.to !== "") {
+      writer.uint32(18).string(message.to);
+    }
+    for (const v of message.prefixes) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouteLeakSpec {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouteLeakSpec();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.from = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.to = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.prefixes.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RouteLeakSpec {
+    return {
+      from: isSet(object.from) ? globalThis.String(object.from) : "",
+      to: isSet(object.to) ? globalThis.String(object.to) : "",
+      prefixes: globalThis.Array.isArray(object?.prefixes) ? object.prefixes.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: RouteLeakSpec): unknown {
+    const obj: any = {};
+    if (message.from !== "") {
+      obj.from = message.from;
+    }
+    if (message.to !== "") {
+      obj.to = message.to;
+    }
+    if (message.prefixes?.length) {
+      obj.prefixes = message.prefixes;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RouteLeakSpec>, I>>(base?: I): RouteLeakSpec {
+    return RouteLeakSpec.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RouteLeakSpec>, I>>(object: I): RouteLeakSpec {
+    const message = createBaseRouteLeakSpec();
+    message.from = object.from ?? "";
+    message.to = object.to ?? "";
+    message.prefixes = object.prefixes?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseRouteLeakStatus(): RouteLeakStatus {
+  return { key: 0 };
+}
+
+export const RouteLeakStatus: MessageFns<RouteLeakStatus> = {
+  encode(message: RouteLeakStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== 0) {
+      writer.uint32(8).uint32(message.key);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouteLeakStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouteLeakStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.key = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RouteLeakStatus {
+    return { key: isSet(object.key) ? globalThis.Number(object.key) : 0 };
+  },
+
+  toJSON(message: RouteLeakStatus): unknown {
+    const obj: any = {};
+    if (message.key !== 0) {
+      obj.key = Math.round(message.key);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RouteLeakStatus>, I>>(base?: I): RouteLeakStatus {
+    return RouteLeakStatus.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RouteLeakStatus>, I>>(object: I): RouteLeakStatus {
+    const message = createBaseRouteLeakStatus();
+    message.key = object.key ?? 0;
     return message;
   },
 };

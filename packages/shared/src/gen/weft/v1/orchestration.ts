@@ -29,6 +29,178 @@ export const protobufFileName = "weft/v1/orchestration.proto";
 
 /** Verbs for orchestrators and operators, on the same write path as Apply. */
 
+export const TraceFragment = { UNSPECIFIED: 0, FIRST: 1, LATER: 2, UNRECOGNIZED: -1 } as const;
+
+export type TraceFragment = typeof TraceFragment[keyof typeof TraceFragment];
+
+export namespace TraceFragment {
+  export type UNSPECIFIED = typeof TraceFragment.UNSPECIFIED;
+  export type FIRST = typeof TraceFragment.FIRST;
+  export type LATER = typeof TraceFragment.LATER;
+  export type UNRECOGNIZED = typeof TraceFragment.UNRECOGNIZED;
+}
+
+export function traceFragmentFromJSON(object: any): TraceFragment {
+  switch (object) {
+    case 0:
+    case "TRACE_FRAGMENT_UNSPECIFIED":
+      return TraceFragment.UNSPECIFIED;
+    case 1:
+    case "TRACE_FRAGMENT_FIRST":
+      return TraceFragment.FIRST;
+    case 2:
+    case "TRACE_FRAGMENT_LATER":
+      return TraceFragment.LATER;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return TraceFragment.UNRECOGNIZED;
+  }
+}
+
+export function traceFragmentToJSON(object: TraceFragment): string {
+  switch (object) {
+    case TraceFragment.UNSPECIFIED:
+      return "TRACE_FRAGMENT_UNSPECIFIED";
+    case TraceFragment.FIRST:
+      return "TRACE_FRAGMENT_FIRST";
+    case TraceFragment.LATER:
+      return "TRACE_FRAGMENT_LATER";
+    case TraceFragment.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export const TraceVerdict = {
+  UNSPECIFIED: 0,
+  /** DELIVERED - At least one copy reached a port. */
+  DELIVERED: 1,
+  /** LEFT - Left to a physical network, and Weft does not know who takes it there. */
+  LEFT: 2,
+  DROPPED: 3,
+  /** PUNTED - Handed to the engine of a chassis, which answers or asks. */
+  PUNTED: 4,
+  /** UNKNOWN - The way cannot be followed to its end. */
+  UNKNOWN: 5,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type TraceVerdict = typeof TraceVerdict[keyof typeof TraceVerdict];
+
+export namespace TraceVerdict {
+  export type UNSPECIFIED = typeof TraceVerdict.UNSPECIFIED;
+  export type DELIVERED = typeof TraceVerdict.DELIVERED;
+  export type LEFT = typeof TraceVerdict.LEFT;
+  export type DROPPED = typeof TraceVerdict.DROPPED;
+  export type PUNTED = typeof TraceVerdict.PUNTED;
+  export type UNKNOWN = typeof TraceVerdict.UNKNOWN;
+  export type UNRECOGNIZED = typeof TraceVerdict.UNRECOGNIZED;
+}
+
+export function traceVerdictFromJSON(object: any): TraceVerdict {
+  switch (object) {
+    case 0:
+    case "TRACE_VERDICT_UNSPECIFIED":
+      return TraceVerdict.UNSPECIFIED;
+    case 1:
+    case "TRACE_VERDICT_DELIVERED":
+      return TraceVerdict.DELIVERED;
+    case 2:
+    case "TRACE_VERDICT_LEFT":
+      return TraceVerdict.LEFT;
+    case 3:
+    case "TRACE_VERDICT_DROPPED":
+      return TraceVerdict.DROPPED;
+    case 4:
+    case "TRACE_VERDICT_PUNTED":
+      return TraceVerdict.PUNTED;
+    case 5:
+    case "TRACE_VERDICT_UNKNOWN":
+      return TraceVerdict.UNKNOWN;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return TraceVerdict.UNRECOGNIZED;
+  }
+}
+
+export function traceVerdictToJSON(object: TraceVerdict): string {
+  switch (object) {
+    case TraceVerdict.UNSPECIFIED:
+      return "TRACE_VERDICT_UNSPECIFIED";
+    case TraceVerdict.DELIVERED:
+      return "TRACE_VERDICT_DELIVERED";
+    case TraceVerdict.LEFT:
+      return "TRACE_VERDICT_LEFT";
+    case TraceVerdict.DROPPED:
+      return "TRACE_VERDICT_DROPPED";
+    case TraceVerdict.PUNTED:
+      return "TRACE_VERDICT_PUNTED";
+    case TraceVerdict.UNKNOWN:
+      return "TRACE_VERDICT_UNKNOWN";
+    case TraceVerdict.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export const TraceAgreement = {
+  UNSPECIFIED: 0,
+  SAME: 1,
+  DIFFERENT: 2,
+  /** NOT_KNOWN - The switch could not be asked, or its text was not understood: nothing follows from it. */
+  NOT_KNOWN: 3,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type TraceAgreement = typeof TraceAgreement[keyof typeof TraceAgreement];
+
+export namespace TraceAgreement {
+  export type UNSPECIFIED = typeof TraceAgreement.UNSPECIFIED;
+  export type SAME = typeof TraceAgreement.SAME;
+  export type DIFFERENT = typeof TraceAgreement.DIFFERENT;
+  export type NOT_KNOWN = typeof TraceAgreement.NOT_KNOWN;
+  export type UNRECOGNIZED = typeof TraceAgreement.UNRECOGNIZED;
+}
+
+export function traceAgreementFromJSON(object: any): TraceAgreement {
+  switch (object) {
+    case 0:
+    case "TRACE_AGREEMENT_UNSPECIFIED":
+      return TraceAgreement.UNSPECIFIED;
+    case 1:
+    case "TRACE_AGREEMENT_SAME":
+      return TraceAgreement.SAME;
+    case 2:
+    case "TRACE_AGREEMENT_DIFFERENT":
+      return TraceAgreement.DIFFERENT;
+    case 3:
+    case "TRACE_AGREEMENT_NOT_KNOWN":
+      return TraceAgreement.NOT_KNOWN;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return TraceAgreement.UNRECOGNIZED;
+  }
+}
+
+export function traceAgreementToJSON(object: TraceAgreement): string {
+  switch (object) {
+    case TraceAgreement.UNSPECIFIED:
+      return "TRACE_AGREEMENT_UNSPECIFIED";
+    case TraceAgreement.SAME:
+      return "TRACE_AGREEMENT_SAME";
+    case TraceAgreement.DIFFERENT:
+      return "TRACE_AGREEMENT_DIFFERENT";
+    case TraceAgreement.NOT_KNOWN:
+      return "TRACE_AGREEMENT_NOT_KNOWN";
+    case TraceAgreement.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 export interface PlugPortRequest {
   /** Id, or name within project. */
   port: string;
@@ -82,11 +254,28 @@ export interface GetStatusResponse {
   eventLoopP99Ms: number;
   /** READY or why writes are refused (disk full ...). */
   writeState: string;
+  /** Who is told what: the scopes with the most deliveries (chassis times instructions), the most first; at most 20. */
+  scopes: ScopeAudience[];
+  /** Of all scopes that a chassis is told. */
+  scopeCount: bigint;
+  /** What all chassis together hold. */
+  deliveries: bigint;
 }
 
 export interface GetStatusResponse_CountsEntry {
   key: string;
   value: bigint;
+}
+
+export interface ScopeAudience {
+  /** Such as network/7. */
+  scope: string;
+  /** Kind and name behind it, such as "network web". */
+  object: string;
+  /** That are told it. */
+  chassis: number;
+  /** In the scope: what each of them holds. */
+  instructions: number;
 }
 
 export interface VerifyRequest {
@@ -131,6 +320,130 @@ export interface FlowLine {
   /** What is behind it: stage, object, rule. */
   origin: string;
   packets: bigint;
+}
+
+export interface TraceRequest {
+  /** Id, or name within project. */
+  port: string;
+  project: string;
+  /** An address, or id or name of a port within project; empty with frame. */
+  destination: string;
+  /** Empty = the port's first address of the destination's family. */
+  source: string;
+  /** IP protocol; absent = echo request of ICMP or ICMPv6. */
+  protocol?:
+    | number
+    | undefined;
+  /** Of TCP and UDP; 0 = 40000 and 80. */
+  sourcePort: number;
+  destinationPort: number;
+  /** TTL or hop limit; absent = 64. */
+  ttl?:
+    | number
+    | undefined;
+  /** Of the frame, from the Ethernet header on; 0 = 98, or the length of frame. */
+  sizeBytes: number;
+  fragment: TraceFragment;
+  /** Empty = whom the guest would find with ARP or ND. */
+  ethDst: string;
+  /** A whole Ethernet frame instead of the fields above, at most 9216 bytes. */
+  frame: Buffer;
+  /** Compare with ofproto/trace of the switches that it passes. */
+  real: boolean;
+}
+
+export interface TraceResponse {
+  /** The packet that is traced, in words. */
+  packet: string;
+  /** In the order in which the packet comes to them. */
+  visits: TraceVisit[];
+  verdict: TraceVerdict;
+  /** The verdict in words: "delivered to port db-1 on chassis-b". */
+  text: string;
+  /** What the answer does not say. */
+  notes: string[];
+}
+
+/** One chassis that the packet passes. */
+export interface TraceVisit {
+  /** Name. */
+  chassis: string;
+  /** How it came: "from port web-1", "by geneve from chassis-a". */
+  entry: string;
+  /** 1-based position of the visit it came from; 0 = none. */
+  from: number;
+  /** The packet as it came in, as ofproto/trace takes it. */
+  packet: string;
+  events: TraceEvent[];
+  /** Absent when not asked for. */
+  real:
+    | TraceComparison
+    | undefined;
+  /** Why the way is not known here; empty when it is. */
+  problem: string;
+}
+
+export interface TraceEvent {
+  event: { $case: "step"; value: TraceStep } | { $case: "choice"; value: TraceChoice } | {
+    $case: "outcome";
+    value: TraceOutcome;
+  } | undefined;
+}
+
+/** One lookup. */
+export interface TraceStep {
+  table: number;
+  tableName: string;
+  /** Resubmits and buckets that it is inside of. */
+  depth: number;
+  /** Absent, as are those below, when no flow matched. */
+  priority?: number | undefined;
+  match: string;
+  actions: string;
+  cookie: bigint;
+  rule: string;
+  /** What is behind the flow: "network", "router-interface" ...; empty for the pipeline itself. */
+  objectKind: string;
+  objectId: string;
+  /** "network web". */
+  object: string;
+  /** Key of the instruction that the flow stems from. */
+  instruction: string;
+}
+
+/** A group chose one of several next hops. */
+export interface TraceChoice {
+  group: number;
+  /** 0-based. */
+  bucket: number;
+  buckets: number;
+  /** Different next hops among the buckets. */
+  members: number;
+  /** The switch itself was asked which one it takes. */
+  real: boolean;
+}
+
+/** An end of the packet, or of one copy, on this chassis. */
+export interface TraceOutcome {
+  verdict: TraceVerdict;
+  /** "delivered to port web-1", "dropped at anti-spoof: ...". */
+  text: string;
+  /** Id of the port that got it. */
+  port: string;
+  /** Name of the chassis that it was sent to. */
+  chassis: string;
+  /** 1-based position of the visit where it goes on; 0 = nowhere. */
+  visit: number;
+}
+
+export interface TraceComparison {
+  agreement: TraceAgreement;
+  /** "16 lookups are the same", or the first difference shown both ways. */
+  text: string;
+  /** Lookups compared. */
+  lookups: number;
+  /** What the switch would do, as it says: "Datapath actions". */
+  datapathActions: string;
 }
 
 export interface ExplainCookieRequest {
@@ -768,6 +1081,9 @@ function createBaseGetStatusResponse(): GetStatusResponse {
     counts: {},
     eventLoopP99Ms: 0,
     writeState: "",
+    scopes: [],
+    scopeCount: 0n,
+    deliveries: 0n,
   };
 }
 
@@ -824,6 +1140,21 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     }
     if (message.writeState !== "") {
       writer.uint32(90).string(message.writeState);
+    }
+    for (const v of message.scopes) {
+      ScopeAudience.encode(v!, writer.uint32(98).fork()).join();
+    }
+    if (message.scopeCount !== 0n) {
+      if (BigInt.asUintN(64, message.scopeCount) !== message.scopeCount) {
+        throw new globalThis.Error("value provided for field message.scopeCount of type uint64 too large");
+      }
+      writer.uint32(104).uint64(message.scopeCount);
+    }
+    if (message.deliveries !== 0n) {
+      if (BigInt.asUintN(64, message.deliveries) !== message.deliveries) {
+        throw new globalThis.Error("value provided for field message.deliveries of type uint64 too large");
+      }
+      writer.uint32(112).uint64(message.deliveries);
     }
     return writer;
   },
@@ -942,6 +1273,30 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
             message.writeState = reader.string();
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.scopes.push(ScopeAudience.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.scopeCount = reader.uint64() as bigint;
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.deliveries = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1004,6 +1359,15 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
         : isSet(object.write_state)
         ? globalThis.String(object.write_state)
         : "",
+      scopes: globalThis.Array.isArray(object?.scopes)
+        ? object.scopes.map((e: any) => ScopeAudience.fromJSON(e))
+        : [],
+      scopeCount: isSet(object.scopeCount)
+        ? BigInt(object.scopeCount)
+        : isSet(object.scope_count)
+        ? BigInt(object.scope_count)
+        : 0n,
+      deliveries: isSet(object.deliveries) ? BigInt(object.deliveries) : 0n,
     };
   },
 
@@ -1048,6 +1412,15 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     if (message.writeState !== "") {
       obj.writeState = message.writeState;
     }
+    if (message.scopes?.length) {
+      obj.scopes = message.scopes.map((e) => ScopeAudience.toJSON(e));
+    }
+    if (message.scopeCount !== 0n) {
+      obj.scopeCount = message.scopeCount.toString();
+    }
+    if (message.deliveries !== 0n) {
+      obj.deliveries = message.deliveries.toString();
+    }
     return obj;
   },
 
@@ -1079,6 +1452,13 @@ export const GetStatusResponse: MessageFns<GetStatusResponse> = {
     );
     message.eventLoopP99Ms = object.eventLoopP99Ms ?? 0;
     message.writeState = object.writeState ?? "";
+    message.scopes = object.scopes?.map((e) => ScopeAudience.fromPartial(e)) || [];
+    message.scopeCount = (object.scopeCount !== undefined && object.scopeCount !== null)
+      ? BigInt(object.scopeCount)
+      : 0n;
+    message.deliveries = (object.deliveries !== undefined && object.deliveries !== null)
+      ? BigInt(object.deliveries)
+      : 0n;
     return message;
   },
 };
@@ -1169,6 +1549,123 @@ export const GetStatusResponse_CountsEntry: MessageFns<GetStatusResponse_CountsE
     const message = createBaseGetStatusResponse_CountsEntry();
     message.key = object.key ?? "";
     message.value = (object.value !== undefined && object.value !== null) ? BigInt(object.value) : 0n;
+    return message;
+  },
+};
+
+function createBaseScopeAudience(): ScopeAudience {
+  return { scope: "", object: "", chassis: 0, instructions: 0 };
+}
+
+export const ScopeAudience: MessageFns<ScopeAudience> = {
+  encode(message: ScopeAudience, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.scope !== "") {
+      writer.uint32(10).string(message.scope);
+    }
+    if (message.object !== "") {
+      writer.uint32(18).string(message.object);
+    }
+    if (message.chassis !== 0) {
+      writer.uint32(24).uint32(message.chassis);
+    }
+    if (message.instructions !== 0) {
+      writer.uint32(32).uint32(message.instructions);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ScopeAudience {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseScopeAudience();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.scope = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.object = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.chassis = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.instructions = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ScopeAudience {
+    return {
+      scope: isSet(object.scope) ? globalThis.String(object.scope) : "",
+      object: isSet(object.object) ? globalThis.String(object.object) : "",
+      chassis: isSet(object.chassis) ? globalThis.Number(object.chassis) : 0,
+      instructions: isSet(object.instructions) ? globalThis.Number(object.instructions) : 0,
+    };
+  },
+
+  toJSON(message: ScopeAudience): unknown {
+    const obj: any = {};
+    if (message.scope !== "") {
+      obj.scope = message.scope;
+    }
+    if (message.object !== "") {
+      obj.object = message.object;
+    }
+    if (message.chassis !== 0) {
+      obj.chassis = Math.round(message.chassis);
+    }
+    if (message.instructions !== 0) {
+      obj.instructions = Math.round(message.instructions);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ScopeAudience>, I>>(base?: I): ScopeAudience {
+    return ScopeAudience.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ScopeAudience>, I>>(object: I): ScopeAudience {
+    const message = createBaseScopeAudience();
+    message.scope = object.scope ?? "";
+    message.object = object.object ?? "";
+    message.chassis = object.chassis ?? 0;
+    message.instructions = object.instructions ?? 0;
     return message;
   },
 };
@@ -1899,6 +2396,1379 @@ export const FlowLine: MessageFns<FlowLine> = {
   },
 };
 
+function createBaseTraceRequest(): TraceRequest {
+  return {
+    port: "",
+    project: "",
+    destination: "",
+    source: "",
+    protocol: undefined,
+    sourcePort: 0,
+    destinationPort: 0,
+    ttl: undefined,
+    sizeBytes: 0,
+    fragment: 0,
+    ethDst: "",
+    frame: Buffer.alloc(0),
+    real: false,
+  };
+}
+
+export const TraceRequest: MessageFns<TraceRequest> = {
+  encode(message: TraceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.port !== "") {
+      writer.uint32(10).string(message.port);
+    }
+    if (message.project !== "") {
+      writer.uint32(18).string(message.project);
+    }
+    if (message.destination !== "") {
+      writer.uint32(26).string(message.destination);
+    }
+    if (message.source !== "") {
+      writer.uint32(34).string(message.source);
+    }
+    if (message.protocol !== undefined) {
+      writer.uint32(40).uint32(message.protocol);
+    }
+    if (message.sourcePort !== 0) {
+      writer.uint32(48).uint32(message.sourcePort);
+    }
+    if (message.destinationPort !== 0) {
+      writer.uint32(56).uint32(message.destinationPort);
+    }
+    if (message.ttl !== undefined) {
+      writer.uint32(64).uint32(message.ttl);
+    }
+    if (message.sizeBytes !== 0) {
+      writer.uint32(72).uint32(message.sizeBytes);
+    }
+    if (message.fragment !== 0) {
+      writer.uint32(80).int32(message.fragment);
+    }
+    if (message.ethDst !== "") {
+      writer.uint32(90).string(message.ethDst);
+    }
+    if (message.frame.length !== 0) {
+      writer.uint32(98).bytes(message.frame);
+    }
+    if (message.real !== false) {
+      writer.uint32(104).bool(message.real);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TraceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTraceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.port = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.project = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.destination = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.protocol = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.sourcePort = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.destinationPort = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.ttl = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.sizeBytes = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.fragment = reader.int32() as any;
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.ethDst = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.frame = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.real = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TraceRequest {
+    return {
+      port: isSet(object.port) ? globalThis.String(object.port) : "",
+      project: isSet(object.project) ? globalThis.String(object.project) : "",
+      destination: isSet(object.destination) ? globalThis.String(object.destination) : "",
+      source: isSet(object.source) ? globalThis.String(object.source) : "",
+      protocol: isSet(object.protocol) ? globalThis.Number(object.protocol) : undefined,
+      sourcePort: isSet(object.sourcePort)
+        ? globalThis.Number(object.sourcePort)
+        : isSet(object.source_port)
+        ? globalThis.Number(object.source_port)
+        : 0,
+      destinationPort: isSet(object.destinationPort)
+        ? globalThis.Number(object.destinationPort)
+        : isSet(object.destination_port)
+        ? globalThis.Number(object.destination_port)
+        : 0,
+      ttl: isSet(object.ttl) ? globalThis.Number(object.ttl) : undefined,
+      sizeBytes: isSet(object.sizeBytes)
+        ? globalThis.Number(object.sizeBytes)
+        : isSet(object.size_bytes)
+        ? globalThis.Number(object.size_bytes)
+        : 0,
+      fragment: isSet(object.fragment) ? traceFragmentFromJSON(object.fragment) : 0,
+      ethDst: isSet(object.ethDst)
+        ? globalThis.String(object.ethDst)
+        : isSet(object.eth_dst)
+        ? globalThis.String(object.eth_dst)
+        : "",
+      frame: isSet(object.frame) ? Buffer.from(bytesFromBase64(object.frame)) : Buffer.alloc(0),
+      real: isSet(object.real) ? globalThis.Boolean(object.real) : false,
+    };
+  },
+
+  toJSON(message: TraceRequest): unknown {
+    const obj: any = {};
+    if (message.port !== "") {
+      obj.port = message.port;
+    }
+    if (message.project !== "") {
+      obj.project = message.project;
+    }
+    if (message.destination !== "") {
+      obj.destination = message.destination;
+    }
+    if (message.source !== "") {
+      obj.source = message.source;
+    }
+    if (message.protocol !== undefined) {
+      obj.protocol = Math.round(message.protocol);
+    }
+    if (message.sourcePort !== 0) {
+      obj.sourcePort = Math.round(message.sourcePort);
+    }
+    if (message.destinationPort !== 0) {
+      obj.destinationPort = Math.round(message.destinationPort);
+    }
+    if (message.ttl !== undefined) {
+      obj.ttl = Math.round(message.ttl);
+    }
+    if (message.sizeBytes !== 0) {
+      obj.sizeBytes = Math.round(message.sizeBytes);
+    }
+    if (message.fragment !== 0) {
+      obj.fragment = traceFragmentToJSON(message.fragment);
+    }
+    if (message.ethDst !== "") {
+      obj.ethDst = message.ethDst;
+    }
+    if (message.frame.length !== 0) {
+      obj.frame = base64FromBytes(message.frame);
+    }
+    if (message.real !== false) {
+      obj.real = message.real;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TraceRequest>, I>>(base?: I): TraceRequest {
+    return TraceRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TraceRequest>, I>>(object: I): TraceRequest {
+    const message = createBaseTraceRequest();
+    message.port = object.port ?? "";
+    message.project = object.project ?? "";
+    message.destination = object.destination ?? "";
+    message.source = object.source ?? "";
+    message.protocol = object.protocol ?? undefined;
+    message.sourcePort = object.sourcePort ?? 0;
+    message.destinationPort = object.destinationPort ?? 0;
+    message.ttl = object.ttl ?? undefined;
+    message.sizeBytes = object.sizeBytes ?? 0;
+    message.fragment = object.fragment ?? 0;
+    message.ethDst = object.ethDst ?? "";
+    message.frame = object.frame ?? Buffer.alloc(0);
+    message.real = object.real ?? false;
+    return message;
+  },
+};
+
+function createBaseTraceResponse(): TraceResponse {
+  return { packet: "", visits: [], verdict: 0, text: "", notes: [] };
+}
+
+export const TraceResponse: MessageFns<TraceResponse> = {
+  encode(message: TraceResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.packet !== "") {
+      writer.uint32(10).string(message.packet);
+    }
+    for (const v of message.visits) {
+      TraceVisit.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.verdict !== 0) {
+      writer.uint32(24).int32(message.verdict);
+    }
+    if (message.text !== "") {
+      writer.uint32(34).string(message.text);
+    }
+    for (const v of message.notes) {
+      writer.uint32(42).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TraceResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTraceResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.packet = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.visits.push(TraceVisit.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.verdict = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.notes.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TraceResponse {
+    return {
+      packet: isSet(object.packet) ? globalThis.String(object.packet) : "",
+      visits: globalThis.Array.isArray(object?.visits) ? object.visits.map((e: any) => TraceVisit.fromJSON(e)) : [],
+      verdict: isSet(object.verdict) ? traceVerdictFromJSON(object.verdict) : 0,
+      text: isSet(object.text) ? globalThis.String(object.text) : "",
+      notes: globalThis.Array.isArray(object?.notes) ? object.notes.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: TraceResponse): unknown {
+    const obj: any = {};
+    if (message.packet !== "") {
+      obj.packet = message.packet;
+    }
+    if (message.visits?.length) {
+      obj.visits = message.visits.map((e) => TraceVisit.toJSON(e));
+    }
+    if (message.verdict !== 0) {
+      obj.verdict = traceVerdictToJSON(message.verdict);
+    }
+    if (message.text !== "") {
+      obj.text = message.text;
+    }
+    if (message.notes?.length) {
+      obj.notes = message.notes;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TraceResponse>, I>>(base?: I): TraceResponse {
+    return TraceResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TraceResponse>, I>>(object: I): TraceResponse {
+    const message = createBaseTraceResponse();
+    message.packet = object.packet ?? "";
+    message.visits = object.visits?.map((e) => TraceVisit.fromPartial(e)) || [];
+    message.verdict = object.verdict ?? 0;
+    message.text = object.text ?? "";
+    message.notes = object.notes?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseTraceVisit(): TraceVisit {
+  return { chassis: "", entry: "", from: 0, packet: "", events: [], real: undefined, problem: "" };
+}
+
+export const TraceVisit: MessageFns<TraceVisit> = {
+  encode(message: TraceVisit, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.chassis !== "") {
+      writer.uint32(10).string(message.chassis);
+    }
+    if (message.entry !== "") {
+      writer.uint32(18).string(message.entry);
+    }
+    if (message.from !== 0) {
+      writer.uint32(24).uint32(message.from);
+    }
+    if (message.packet !== "") {
+      writer.uint32(34).string(message.packet);
+    }
+    for (const v of message.events) {
+      TraceEvent.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.real !== undefined) {
+      TraceComparison.encode(message.real, writer.uint32(50).fork()).join();
+    }
+    if (message.problem !== "") {
+      writer.uint32(58).string(message.problem);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TraceVisit {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTraceVisit();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.chassis = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.entry = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.from = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.packet = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.events.push(TraceEvent.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.real = TraceComparison.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.problem = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TraceVisit {
+    return {
+      chassis: isSet(object.chassis) ? globalThis.String(object.chassis) : "",
+      entry: isSet(object.entry) ? globalThis.String(object.entry) : "",
+      from: isSet(object.from) ? globalThis.Number(object.from) : 0,
+      packet: isSet(object.packet) ? globalThis.String(object.packet) : "",
+      events: globalThis.Array.isArray(object?.events) ? object.events.map((e: any) => TraceEvent.fromJSON(e)) : [],
+      real: isSet(object.real) ? TraceComparison.fromJSON(object.real) : undefined,
+      problem: isSet(object.problem) ? globalThis.String(object.problem) : "",
+    };
+  },
+
+  toJSON(message: TraceVisit): unknown {
+    const obj: any = {};
+    if (message.chassis !== "") {
+      obj.chassis = message.chassis;
+    }
+    if (message.entry !== "") {
+      obj.entry = message.entry;
+    }
+    if (message.from !== 0) {
+      obj.from = Math.round(message.from);
+    }
+    if (message.packet !== "") {
+      obj.packet = message.packet;
+    }
+    if (message.events?.length) {
+      obj.events = message.events.map((e) => TraceEvent.toJSON(e));
+    }
+    if (message.real !== undefined) {
+      obj.real = TraceComparison.toJSON(message.real);
+    }
+    if (message.problem !== "") {
+      obj.problem = message.problem;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TraceVisit>, I>>(base?: I): TraceVisit {
+    return TraceVisit.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TraceVisit>, I>>(object: I): TraceVisit {
+    const message = createBaseTraceVisit();
+    message.chassis = object.chassis ?? "";
+    message.entry = object.entry ?? "";
+    message.from = object.from ?? 0;
+    message.packet = object.packet ?? "";
+    message.events = object.events?.map((e) => TraceEvent.fromPartial(e)) || [];
+    message.real = (object.real !== undefined && object.real !== null)
+      ? TraceComparison.fromPartial(object.real)
+      : undefined;
+    message.problem = object.problem ?? "";
+    return message;
+  },
+};
+
+function createBaseTraceEvent(): TraceEvent {
+  return { event: undefined };
+}
+
+export const TraceEvent: MessageFns<TraceEvent> = {
+  encode(message: TraceEvent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.event?.$case) {
+      case "step":
+        TraceStep.encode(message.event.value, writer.uint32(10).fork()).join();
+        break;
+      case "choice":
+        TraceChoice.encode(message.event.value, writer.uint32(18).fork()).join();
+        break;
+      case "outcome":
+        TraceOutcome.encode(message.event.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TraceEvent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTraceEvent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.event = { $case: "step", value: TraceStep.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.event = { $case: "choice", value: TraceChoice.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.event = { $case: "outcome", value: TraceOutcome.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TraceEvent {
+    return {
+      event: isSet(object.step)
+        ? { $case: "step", value: TraceStep.fromJSON(object.step) }
+        : isSet(object.choice)
+        ? { $case: "choice", value: TraceChoice.fromJSON(object.choice) }
+        : isSet(object.outcome)
+        ? { $case: "outcome", value: TraceOutcome.fromJSON(object.outcome) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: TraceEvent): unknown {
+    const obj: any = {};
+    if (message.event?.$case === "step") {
+      obj.step = TraceStep.toJSON(message.event.value);
+    } else if (message.event?.$case === "choice") {
+      obj.choice = TraceChoice.toJSON(message.event.value);
+    } else if (message.event?.$case === "outcome") {
+      obj.outcome = TraceOutcome.toJSON(message.event.value);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TraceEvent>, I>>(base?: I): TraceEvent {
+    return TraceEvent.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TraceEvent>, I>>(object: I): TraceEvent {
+    const message = createBaseTraceEvent();
+    switch (object.event?.$case) {
+      case "step": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "step", value: TraceStep.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "choice": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "choice", value: TraceChoice.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "outcome": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "outcome", value: TraceOutcome.fromPartial(object.event.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseTraceStep(): TraceStep {
+  return {
+    table: 0,
+    tableName: "",
+    depth: 0,
+    priority: undefined,
+    match: "",
+    actions: "",
+    cookie: 0n,
+    rule: "",
+    objectKind: "",
+    objectId: "",
+    object: "",
+    instruction: "",
+  };
+}
+
+export const TraceStep: MessageFns<TraceStep> = {
+  encode(message: TraceStep, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.table !== 0) {
+      writer.uint32(8).uint32(message.table);
+    }
+    if (message.tableName !== "") {
+      writer.uint32(18).string(message.tableName);
+    }
+    if (message.depth !== 0) {
+      writer.uint32(24).uint32(message.depth);
+    }
+    if (message.priority !== undefined) {
+      writer.uint32(32).uint32(message.priority);
+    }
+    if (message.match !== "") {
+      writer.uint32(42).string(message.match);
+    }
+    if (message.actions !== "") {
+      writer.uint32(50).string(message.actions);
+    }
+    if (message.cookie !== 0n) {
+      if (BigInt.asUintN(64, message.cookie) !== message.cookie) {
+        throw new globalThis.Error("value provided for field message.cookie of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.cookie);
+    }
+    if (message.rule !== "") {
+      writer.uint32(66).string(message.rule);
+    }
+    if (message.objectKind !== "") {
+      writer.uint32(74).string(message.objectKind);
+    }
+    if (message.objectId !== "") {
+      writer.uint32(82).string(message.objectId);
+    }
+    if (message.object !== "") {
+      writer.uint32(90).string(message.object);
+    }
+    if (message.instruction !== "") {
+      writer.uint32(98).string(message.instruction);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TraceStep {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTraceStep();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.table = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tableName = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.depth = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.priority = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.match = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.actions = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.cookie = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.rule = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.objectKind = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.objectId = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.object = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.instruction = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TraceStep {
+    return {
+      table: isSet(object.table) ? globalThis.Number(object.table) : 0,
+      tableName: isSet(object.tableName)
+        ? globalThis.String(object.tableName)
+        : isSet(object.table_name)
+        ? globalThis.String(object.table_name)
+        : "",
+      depth: isSet(object.depth) ? globalThis.Number(object.depth) : 0,
+      priority: isSet(object.priority) ? globalThis.Number(object.priority) : undefined,
+      match: isSet(object.match) ? globalThis.String(object.match) : "",
+      actions: isSet(object.actions) ? globalThis.String(object.actions) : "",
+      cookie: isSet(object.cookie) ? BigInt(object.cookie) : 0n,
+      rule: isSet(object.rule) ? globalThis.String(object.rule) : "",
+      objectKind: isSet(object.objectKind)
+        ? globalThis.String(object.objectKind)
+        : isSet(object.object_kind)
+        ? globalThis.String(object.object_kind)
+        : "",
+      objectId: isSet(object.objectId)
+        ? globalThis.String(object.objectId)
+        : isSet(object.object_id)
+        ? globalThis.String(object.object_id)
+        : "",
+      object: isSet(object.object) ? globalThis.String(object.object) : "",
+      instruction: isSet(object.instruction) ? globalThis.String(object.instruction) : "",
+    };
+  },
+
+  toJSON(message: TraceStep): unknown {
+    const obj: any = {};
+    if (message.table !== 0) {
+      obj.table = Math.round(message.table);
+    }
+    if (message.tableName !== "") {
+      obj.tableName = message.tableName;
+    }
+    if (message.depth !== 0) {
+      obj.depth = Math.round(message.depth);
+    }
+    if (message.priority !== undefined) {
+      obj.priority = Math.round(message.priority);
+    }
+    if (message.match !== "") {
+      obj.match = message.match;
+    }
+    if (message.actions !== "") {
+      obj.actions = message.actions;
+    }
+    if (message.cookie !== 0n) {
+      obj.cookie = message.cookie.toString();
+    }
+    if (message.rule !== "") {
+      obj.rule = message.rule;
+    }
+    if (message.objectKind !== "") {
+      obj.objectKind = message.objectKind;
+    }
+    if (message.objectId !== "") {
+      obj.objectId = message.objectId;
+    }
+    if (message.object !== "") {
+      obj.object = message.object;
+    }
+    if (message.instruction !== "") {
+      obj.instruction = message.instruction;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TraceStep>, I>>(base?: I): TraceStep {
+    return TraceStep.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TraceStep>, I>>(object: I): TraceStep {
+    const message = createBaseTraceStep();
+    message.table = object.table ?? 0;
+    message.tableName = object.tableName ?? "";
+    message.depth = object.depth ?? 0;
+    message.priority = object.priority ?? undefined;
+    message.match = object.match ?? "";
+    message.actions = object.actions ?? "";
+    message.cookie = (object.cookie !== undefined && object.cookie !== null) ? BigInt(object.cookie) : 0n;
+    message.rule = object.rule ?? "";
+    message.objectKind = object.objectKind ?? "";
+    message.objectId = object.objectId ?? "";
+    message.object = object.object ?? "";
+    message.instruction = object.instruction ?? "";
+    return message;
+  },
+};
+
+function createBaseTraceChoice(): TraceChoice {
+  return { group: 0, bucket: 0, buckets: 0, members: 0, real: false };
+}
+
+export const TraceChoice: MessageFns<TraceChoice> = {
+  encode(message: TraceChoice, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== 0) {
+      writer.uint32(8).uint32(message.group);
+    }
+    if (message.bucket !== 0) {
+      writer.uint32(16).uint32(message.bucket);
+    }
+    if (message.buckets !== 0) {
+      writer.uint32(24).uint32(message.buckets);
+    }
+    if (message.members !== 0) {
+      writer.uint32(32).uint32(message.members);
+    }
+    if (message.real !== false) {
+      writer.uint32(40).bool(message.real);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TraceChoice {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTraceChoice();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.group = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.bucket = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.buckets = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.members = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.real = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TraceChoice {
+    return {
+      group: isSet(object.group) ? globalThis.Number(object.group) : 0,
+      bucket: isSet(object.bucket) ? globalThis.Number(object.bucket) : 0,
+      buckets: isSet(object.buckets) ? globalThis.Number(object.buckets) : 0,
+      members: isSet(object.members) ? globalThis.Number(object.members) : 0,
+      real: isSet(object.real) ? globalThis.Boolean(object.real) : false,
+    };
+  },
+
+  toJSON(message: TraceChoice): unknown {
+    const obj: any = {};
+    if (message.group !== 0) {
+      obj.group = Math.round(message.group);
+    }
+    if (message.bucket !== 0) {
+      obj.bucket = Math.round(message.bucket);
+    }
+    if (message.buckets !== 0) {
+      obj.buckets = Math.round(message.buckets);
+    }
+    if (message.members !== 0) {
+      obj.members = Math.round(message.members);
+    }
+    if (message.real !== false) {
+      obj.real = message.real;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TraceChoice>, I>>(base?: I): TraceChoice {
+    return TraceChoice.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TraceChoice>, I>>(object: I): TraceChoice {
+    const message = createBaseTraceChoice();
+    message.group = object.group ?? 0;
+    message.bucket = object.bucket ?? 0;
+    message.buckets = object.buckets ?? 0;
+    message.members = object.members ?? 0;
+    message.real = object.real ?? false;
+    return message;
+  },
+};
+
+function createBaseTraceOutcome(): TraceOutcome {
+  return { verdict: 0, text: "", port: "", chassis: "", visit: 0 };
+}
+
+export const TraceOutcome: MessageFns<TraceOutcome> = {
+  encode(message: TraceOutcome, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.verdict !== 0) {
+      writer.uint32(8).int32(message.verdict);
+    }
+    if (message.text !== "") {
+      writer.uint32(18).string(message.text);
+    }
+    if (message.port !== "") {
+      writer.uint32(26).string(message.port);
+    }
+    if (message.chassis !== "") {
+      writer.uint32(34).string(message.chassis);
+    }
+    if (message.visit !== 0) {
+      writer.uint32(40).uint32(message.visit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TraceOutcome {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTraceOutcome();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.verdict = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.port = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.chassis = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.visit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TraceOutcome {
+    return {
+      verdict: isSet(object.verdict) ? traceVerdictFromJSON(object.verdict) : 0,
+      text: isSet(object.text) ? globalThis.String(object.text) : "",
+      port: isSet(object.port) ? globalThis.String(object.port) : "",
+      chassis: isSet(object.chassis) ? globalThis.String(object.chassis) : "",
+      visit: isSet(object.visit) ? globalThis.Number(object.visit) : 0,
+    };
+  },
+
+  toJSON(message: TraceOutcome): unknown {
+    const obj: any = {};
+    if (message.verdict !== 0) {
+      obj.verdict = traceVerdictToJSON(message.verdict);
+    }
+    if (message.text !== "") {
+      obj.text = message.text;
+    }
+    if (message.port !== "") {
+      obj.port = message.port;
+    }
+    if (message.chassis !== "") {
+      obj.chassis = message.chassis;
+    }
+    if (message.visit !== 0) {
+      obj.visit = Math.round(message.visit);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TraceOutcome>, I>>(base?: I): TraceOutcome {
+    return TraceOutcome.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TraceOutcome>, I>>(object: I): TraceOutcome {
+    const message = createBaseTraceOutcome();
+    message.verdict = object.verdict ?? 0;
+    message.text = object.text ?? "";
+    message.port = object.port ?? "";
+    message.chassis = object.chassis ?? "";
+    message.visit = object.visit ?? 0;
+    return message;
+  },
+};
+
+function createBaseTraceComparison(): TraceComparison {
+  return { agreement: 0, text: "", lookups: 0, datapathActions: "" };
+}
+
+export const TraceComparison: MessageFns<TraceComparison> = {
+  encode(message: TraceComparison, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.agreement !== 0) {
+      writer.uint32(8).int32(message.agreement);
+    }
+    if (message.text !== "") {
+      writer.uint32(18).string(message.text);
+    }
+    if (message.lookups !== 0) {
+      writer.uint32(24).uint32(message.lookups);
+    }
+    if (message.datapathActions !== "") {
+      writer.uint32(34).string(message.datapathActions);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TraceComparison {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTraceComparison();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.agreement = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.lookups = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.datapathActions = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TraceComparison {
+    return {
+      agreement: isSet(object.agreement) ? traceAgreementFromJSON(object.agreement) : 0,
+      text: isSet(object.text) ? globalThis.String(object.text) : "",
+      lookups: isSet(object.lookups) ? globalThis.Number(object.lookups) : 0,
+      datapathActions: isSet(object.datapathActions)
+        ? globalThis.String(object.datapathActions)
+        : isSet(object.datapath_actions)
+        ? globalThis.String(object.datapath_actions)
+        : "",
+    };
+  },
+
+  toJSON(message: TraceComparison): unknown {
+    const obj: any = {};
+    if (message.agreement !== 0) {
+      obj.agreement = traceAgreementToJSON(message.agreement);
+    }
+    if (message.text !== "") {
+      obj.text = message.text;
+    }
+    if (message.lookups !== 0) {
+      obj.lookups = Math.round(message.lookups);
+    }
+    if (message.datapathActions !== "") {
+      obj.datapathActions = message.datapathActions;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TraceComparison>, I>>(base?: I): TraceComparison {
+    return TraceComparison.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TraceComparison>, I>>(object: I): TraceComparison {
+    const message = createBaseTraceComparison();
+    message.agreement = object.agreement ?? 0;
+    message.text = object.text ?? "";
+    message.lookups = object.lookups ?? 0;
+    message.datapathActions = object.datapathActions ?? "";
+    return message;
+  },
+};
+
 function createBaseExplainCookieRequest(): ExplainCookieRequest {
   return { cookie: 0n };
 }
@@ -2400,6 +4270,16 @@ export const AdminServiceService = {
     responseSerialize: (value: PortFlowsResponse): Buffer => Buffer.from(PortFlowsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PortFlowsResponse => PortFlowsResponse.decode(value),
   },
+  /** Trace follows one packet of a port through the flows of every chassis that it passes. Changes nothing, sends nothing. */
+  trace: {
+    path: "/weft.v1.AdminService/Trace" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: TraceRequest): Buffer => Buffer.from(TraceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): TraceRequest => TraceRequest.decode(value),
+    responseSerialize: (value: TraceResponse): Buffer => Buffer.from(TraceResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): TraceResponse => TraceResponse.decode(value),
+  },
   /** ExplainCookie names the object and stage behind a flow cookie. */
   explainCookie: {
     path: "/weft.v1.AdminService/ExplainCookie" as const,
@@ -2433,6 +4313,8 @@ export interface AdminServiceServer extends UntypedServiceImplementation {
   declareLost: handleUnaryCall<DeclareLostRequest, DeclareLostResponse>;
   /** PortFlows asks the owning chassis for the flows of a port, each with the object and rule behind it. */
   portFlows: handleUnaryCall<PortFlowsRequest, PortFlowsResponse>;
+  /** Trace follows one packet of a port through the flows of every chassis that it passes. Changes nothing, sends nothing. */
+  trace: handleUnaryCall<TraceRequest, TraceResponse>;
   /** ExplainCookie names the object and stage behind a flow cookie. */
   explainCookie: handleUnaryCall<ExplainCookieRequest, ExplainCookieResponse>;
   /** Backup writes a consistent copy of the store to a file on central's host. */
@@ -2510,6 +4392,22 @@ export interface AdminServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: PortFlowsResponse) => void,
   ): ClientUnaryCall;
+  /** Trace follows one packet of a port through the flows of every chassis that it passes. Changes nothing, sends nothing. */
+  trace(
+    request: TraceRequest,
+    callback: (error: ServiceError | null, response: TraceResponse) => void,
+  ): ClientUnaryCall;
+  trace(
+    request: TraceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: TraceResponse) => void,
+  ): ClientUnaryCall;
+  trace(
+    request: TraceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: TraceResponse) => void,
+  ): ClientUnaryCall;
   /** ExplainCookie names the object and stage behind a flow cookie. */
   explainCookie(
     request: ExplainCookieRequest,
@@ -2552,6 +4450,14 @@ export const AdminServiceClient = makeGenericClientConstructor(
   service: typeof AdminServiceService;
   serviceName: string;
 };
+
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
+}
 
 function floatToJson(value: number | null | undefined): number | string | null | undefined {
   return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;

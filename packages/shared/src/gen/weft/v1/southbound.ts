@@ -36,7 +36,8 @@ export const protobufFileName = "weft/v1/southbound.proto";
  * The southbound contract: one bidirectional stream an agent. ARCHITECTURE.md, "Southbound", tells the order of messages.
  *
  * Limits: 1 MiB a message. An instruction is small, keyed and immutable; its key starts with its scope:
- *   chassis/<name>/... for one chassis, network/<network key>/... for all that host the network.
+ *   chassis/<name>/... for one chassis; network/<network key>/... for all that host the network or route to it;
+ *   flood/<network key>/... for all that host it; router/<router key>/... for all that host a network of the router.
  * Encodings are deterministic: fields in tag order, defaults absent, repeated fields sorted where order has no meaning.
  */
 
@@ -93,6 +94,55 @@ export function resumeToJSON(object: Resume): string {
     case Resume.HOLD:
       return "RESUME_HOLD";
     case Resume.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export const PolicyVerdict = { UNSPECIFIED: 0, ALLOW: 1, DROP: 2, REROUTE: 3, UNRECOGNIZED: -1 } as const;
+
+export type PolicyVerdict = typeof PolicyVerdict[keyof typeof PolicyVerdict];
+
+export namespace PolicyVerdict {
+  export type UNSPECIFIED = typeof PolicyVerdict.UNSPECIFIED;
+  export type ALLOW = typeof PolicyVerdict.ALLOW;
+  export type DROP = typeof PolicyVerdict.DROP;
+  export type REROUTE = typeof PolicyVerdict.REROUTE;
+  export type UNRECOGNIZED = typeof PolicyVerdict.UNRECOGNIZED;
+}
+
+export function policyVerdictFromJSON(object: any): PolicyVerdict {
+  switch (object) {
+    case 0:
+    case "POLICY_VERDICT_UNSPECIFIED":
+      return PolicyVerdict.UNSPECIFIED;
+    case 1:
+    case "POLICY_VERDICT_ALLOW":
+      return PolicyVerdict.ALLOW;
+    case 2:
+    case "POLICY_VERDICT_DROP":
+      return PolicyVerdict.DROP;
+    case 3:
+    case "POLICY_VERDICT_REROUTE":
+      return PolicyVerdict.REROUTE;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return PolicyVerdict.UNRECOGNIZED;
+  }
+}
+
+export function policyVerdictToJSON(object: PolicyVerdict): string {
+  switch (object) {
+    case PolicyVerdict.UNSPECIFIED:
+      return "POLICY_VERDICT_UNSPECIFIED";
+    case PolicyVerdict.ALLOW:
+      return "POLICY_VERDICT_ALLOW";
+    case PolicyVerdict.DROP:
+      return "POLICY_VERDICT_DROP";
+    case PolicyVerdict.REROUTE:
+      return "POLICY_VERDICT_REROUTE";
+    case PolicyVerdict.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
   }
@@ -283,7 +333,7 @@ export interface AddressClaim {
 
 export interface Query {
   id: bigint;
-  /** "port-flows <port id>", "objects". */
+  /** "port-flows <port id>", "trace <JSON>". */
   text: string;
 }
 
@@ -309,7 +359,7 @@ export interface InstructionBody {
     /** network/<key>/location/<port key> */
     { $case: "location"; value: PortLocation }
     | //
-    /** network/<key>/flood/<chassis key> */
+    /** flood/<network key>/peer/<chassis key> */
     { $case: "floodPeer"; value: FloodPeer }
     | //
     /** network/<key>/address/<ip in hex> */
@@ -317,6 +367,24 @@ export interface InstructionBody {
     | //
     /** chassis/<name>/fence/<chassis key> */
     { $case: "fencedPeer"; value: FencedPeer }
+    | //
+    /** router/<router key>/config */
+    { $case: "router"; value: RouterConfig }
+    | //
+    /** router/<router key>/interface/<key of the network or link> */
+    { $case: "routerPort"; value: RouterPort }
+    | //
+    /** router/<router key>/route/<route key> */
+    { $case: "staticRoute"; value: StaticRoute }
+    | //
+    /** router/<router key>/policy/<policy key> */
+    { $case: "policyRule"; value: PolicyRule }
+    | //
+    /** router/<router key>/neighbour/<port key> */
+    { $case: "routerNeighbour"; value: RouterNeighbour }
+    | //
+    /** router/<router key>/leaked/<leak key>/<network key>/<prefix in hex>/<length> */
+    { $case: "leakedRoute"; value: LeakedRoute }
     | //
     /**
      * Local facts: made by the agent for its own engine, never on the stream.
@@ -406,6 +474,103 @@ export interface AddressOwner {
   portKey: number;
   chassisKey: number;
   vtepIp: Buffer;
+}
+
+/** RouterConfig: the router is up. */
+export interface RouterConfig {
+  routerKey: number;
+  routerId: string;
+}
+
+/** RouterPort is an interface of a router on a network, or its end of a link. Its addresses are connected routes. */
+export interface RouterPort {
+  routerKey: number;
+  /** Of the network, or of the link, which is a segment without ports. */
+  networkKey: number;
+  /** Of the interface or of the link: what a cookie leads back to. */
+  interfaceKey: number;
+  mac: Buffer;
+  /** Sorted; the link-local address is not among them: it follows from the MAC. */
+  addresses: InterfaceAddress[];
+  /** Table that packets which come in here are looked up in; 0 = main. */
+  routeTable: number;
+  mtuBytes: number;
+  link: boolean;
+}
+
+export interface InterfaceAddress {
+  /** 4 or 16 bytes. */
+  ip: Buffer;
+  prefixLen: number;
+}
+
+/** SegmentHop is a next hop and the network or link that it is on. */
+export interface SegmentHop {
+  ip: Buffer;
+  networkKey: number;
+}
+
+export interface StaticRoute {
+  routerKey: number;
+  routeKey: number;
+  table: number;
+  prefix: Buffer;
+  prefixLen: number;
+  /** Sorted; several = ECMP; none = blackhole. */
+  nextHops: SegmentHop[];
+}
+
+export interface PolicyRule {
+  routerKey: number;
+  policyKey: number;
+  priority: number;
+  /** Absent = any; 4 or 16 bytes. */
+  source: Buffer;
+  sourceLen: number;
+  destination: Buffer;
+  destinationLen: number;
+  protocol: number;
+  sourcePorts: PortSpan[];
+  destinationPorts: PortSpan[];
+  /** 0 = any. */
+  ingressNetworkKey: number;
+  verdict: PolicyVerdict;
+  /** Sorted; with REROUTE. */
+  nextHops: SegmentHop[];
+}
+
+export interface PortSpan {
+  first: number;
+  last: number;
+}
+
+/**
+ * RouterNeighbour is a port that a router reaches though its network's locations are not told to the router's chassis: on a provider
+ * network, or behind a leak.
+ */
+export interface RouterNeighbour {
+  routerKey: number;
+  portKey: number;
+  networkKey: number;
+  mac: Buffer;
+  /** Only those that the router may reach; sorted. */
+  ips: Buffer[];
+  chassisKey: number;
+  /** UNSPECIFIED and absent on a provider network. */
+  encap: EncapType;
+  vtepIp: Buffer;
+}
+
+/** LeakedRoute is a connected route of another router, cut to a prefix that is leaked. */
+export interface LeakedRoute {
+  routerKey: number;
+  leakKey: number;
+  networkKey: number;
+  prefix: Buffer;
+  prefixLen: number;
+  /** MAC of the other router's interface there: the source of what is sent. */
+  mac: Buffer;
+  mtuBytes: number;
 }
 
 /** FencedPeer: tunnel packets from these addresses are refused. */
@@ -3334,6 +3499,24 @@ export const InstructionBody: MessageFns<InstructionBody> = {
       case "fencedPeer":
         FencedPeer.encode(message.body.value, writer.uint32(58).fork()).join();
         break;
+      case "router":
+        RouterConfig.encode(message.body.value, writer.uint32(66).fork()).join();
+        break;
+      case "routerPort":
+        RouterPort.encode(message.body.value, writer.uint32(74).fork()).join();
+        break;
+      case "staticRoute":
+        StaticRoute.encode(message.body.value, writer.uint32(82).fork()).join();
+        break;
+      case "policyRule":
+        PolicyRule.encode(message.body.value, writer.uint32(90).fork()).join();
+        break;
+      case "routerNeighbour":
+        RouterNeighbour.encode(message.body.value, writer.uint32(98).fork()).join();
+        break;
+      case "leakedRoute":
+        LeakedRoute.encode(message.body.value, writer.uint32(106).fork()).join();
+        break;
       case "localVif":
         LocalVif.encode(message.body.value, writer.uint32(258).fork()).join();
         break;
@@ -3416,6 +3599,54 @@ export const InstructionBody: MessageFns<InstructionBody> = {
             message.body = { $case: "fencedPeer", value: FencedPeer.decode(reader, reader.uint32()) };
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.body = { $case: "router", value: RouterConfig.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.body = { $case: "routerPort", value: RouterPort.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.body = { $case: "staticRoute", value: StaticRoute.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.body = { $case: "policyRule", value: PolicyRule.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.body = { $case: "routerNeighbour", value: RouterNeighbour.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.body = { $case: "leakedRoute", value: LeakedRoute.decode(reader, reader.uint32()) };
+            continue;
+          }
           case 32: {
             if (tag !== 258) {
               break;
@@ -3478,6 +3709,28 @@ export const InstructionBody: MessageFns<InstructionBody> = {
         ? { $case: "fencedPeer", value: FencedPeer.fromJSON(object.fencedPeer) }
         : isSet(object.fenced_peer)
         ? { $case: "fencedPeer", value: FencedPeer.fromJSON(object.fenced_peer) }
+        : isSet(object.router)
+        ? { $case: "router", value: RouterConfig.fromJSON(object.router) }
+        : isSet(object.routerPort)
+        ? { $case: "routerPort", value: RouterPort.fromJSON(object.routerPort) }
+        : isSet(object.router_port)
+        ? { $case: "routerPort", value: RouterPort.fromJSON(object.router_port) }
+        : isSet(object.staticRoute)
+        ? { $case: "staticRoute", value: StaticRoute.fromJSON(object.staticRoute) }
+        : isSet(object.static_route)
+        ? { $case: "staticRoute", value: StaticRoute.fromJSON(object.static_route) }
+        : isSet(object.policyRule)
+        ? { $case: "policyRule", value: PolicyRule.fromJSON(object.policyRule) }
+        : isSet(object.policy_rule)
+        ? { $case: "policyRule", value: PolicyRule.fromJSON(object.policy_rule) }
+        : isSet(object.routerNeighbour)
+        ? { $case: "routerNeighbour", value: RouterNeighbour.fromJSON(object.routerNeighbour) }
+        : isSet(object.router_neighbour)
+        ? { $case: "routerNeighbour", value: RouterNeighbour.fromJSON(object.router_neighbour) }
+        : isSet(object.leakedRoute)
+        ? { $case: "leakedRoute", value: LeakedRoute.fromJSON(object.leakedRoute) }
+        : isSet(object.leaked_route)
+        ? { $case: "leakedRoute", value: LeakedRoute.fromJSON(object.leaked_route) }
         : isSet(object.localVif)
         ? { $case: "localVif", value: LocalVif.fromJSON(object.localVif) }
         : isSet(object.local_vif)
@@ -3510,6 +3763,18 @@ export const InstructionBody: MessageFns<InstructionBody> = {
       obj.addressOwner = AddressOwner.toJSON(message.body.value);
     } else if (message.body?.$case === "fencedPeer") {
       obj.fencedPeer = FencedPeer.toJSON(message.body.value);
+    } else if (message.body?.$case === "router") {
+      obj.router = RouterConfig.toJSON(message.body.value);
+    } else if (message.body?.$case === "routerPort") {
+      obj.routerPort = RouterPort.toJSON(message.body.value);
+    } else if (message.body?.$case === "staticRoute") {
+      obj.staticRoute = StaticRoute.toJSON(message.body.value);
+    } else if (message.body?.$case === "policyRule") {
+      obj.policyRule = PolicyRule.toJSON(message.body.value);
+    } else if (message.body?.$case === "routerNeighbour") {
+      obj.routerNeighbour = RouterNeighbour.toJSON(message.body.value);
+    } else if (message.body?.$case === "leakedRoute") {
+      obj.leakedRoute = LeakedRoute.toJSON(message.body.value);
     } else if (message.body?.$case === "localVif") {
       obj.localVif = LocalVif.toJSON(message.body.value);
     } else if (message.body?.$case === "localTunnel") {
@@ -3565,6 +3830,42 @@ export const InstructionBody: MessageFns<InstructionBody> = {
       case "fencedPeer": {
         if (object.body?.value !== undefined && object.body?.value !== null) {
           message.body = { $case: "fencedPeer", value: FencedPeer.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "router": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "router", value: RouterConfig.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "routerPort": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "routerPort", value: RouterPort.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "staticRoute": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "staticRoute", value: StaticRoute.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "policyRule": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "policyRule", value: PolicyRule.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "routerNeighbour": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "routerNeighbour", value: RouterNeighbour.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "leakedRoute": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "leakedRoute", value: LeakedRoute.fromPartial(object.body.value) };
         }
         break;
       }
@@ -4699,6 +5000,1449 @@ export const AddressOwner: MessageFns<AddressOwner> = {
     message.portKey = object.portKey ?? 0;
     message.chassisKey = object.chassisKey ?? 0;
     message.vtepIp = object.vtepIp ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseRouterConfig(): RouterConfig {
+  return { routerKey: 0, routerId: "" };
+}
+
+export const RouterConfig: MessageFns<RouterConfig> = {
+  encode(message: RouterConfig, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.routerKey !== 0) {
+      writer.uint32(8).uint32(message.routerKey);
+    }
+    if (message.routerId !== "") {
+      writer.uint32(18).string(message.routerId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouterConfig {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouterConfig();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.routerKey = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.routerId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RouterConfig {
+    return {
+      routerKey: isSet(object.routerKey)
+        ? globalThis.Number(object.routerKey)
+        : isSet(object.router_key)
+        ? globalThis.Number(object.router_key)
+        : 0,
+      routerId: isSet(object.routerId)
+        ? globalThis.String(object.routerId)
+        : isSet(object.router_id)
+        ? globalThis.String(object.router_id)
+        : "",
+    };
+  },
+
+  toJSON(message: RouterConfig): unknown {
+    const obj: any = {};
+    if (message.routerKey !== 0) {
+      obj.routerKey = Math.round(message.routerKey);
+    }
+    if (message.routerId !== "") {
+      obj.routerId = message.routerId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RouterConfig>, I>>(base?: I): RouterConfig {
+    return RouterConfig.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RouterConfig>, I>>(object: I): RouterConfig {
+    const message = createBaseRouterConfig();
+    message.routerKey = object.routerKey ?? 0;
+    message.routerId = object.routerId ?? "";
+    return message;
+  },
+};
+
+function createBaseRouterPort(): RouterPort {
+  return {
+    routerKey: 0,
+    networkKey: 0,
+    interfaceKey: 0,
+    mac: Buffer.alloc(0),
+    addresses: [],
+    routeTable: 0,
+    mtuBytes: 0,
+    link: false,
+  };
+}
+
+export const RouterPort: MessageFns<RouterPort> = {
+  encode(message: RouterPort, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.routerKey !== 0) {
+      writer.uint32(8).uint32(message.routerKey);
+    }
+    if (message.networkKey !== 0) {
+      writer.uint32(16).uint32(message.networkKey);
+    }
+    if (message.interfaceKey !== 0) {
+      writer.uint32(24).uint32(message.interfaceKey);
+    }
+    if (message.mac.length !== 0) {
+      writer.uint32(34).bytes(message.mac);
+    }
+    for (const v of message.addresses) {
+      InterfaceAddress.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.routeTable !== 0) {
+      writer.uint32(48).uint32(message.routeTable);
+    }
+    if (message.mtuBytes !== 0) {
+      writer.uint32(56).uint32(message.mtuBytes);
+    }
+    if (message.link !== false) {
+      writer.uint32(64).bool(message.link);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouterPort {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouterPort();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.routerKey = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.networkKey = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.interfaceKey = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.mac = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.addresses.push(InterfaceAddress.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.routeTable = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.mtuBytes = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.link = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RouterPort {
+    return {
+      routerKey: isSet(object.routerKey)
+        ? globalThis.Number(object.routerKey)
+        : isSet(object.router_key)
+        ? globalThis.Number(object.router_key)
+        : 0,
+      networkKey: isSet(object.networkKey)
+        ? globalThis.Number(object.networkKey)
+        : isSet(object.network_key)
+        ? globalThis.Number(object.network_key)
+        : 0,
+      interfaceKey: isSet(object.interfaceKey)
+        ? globalThis.Number(object.interfaceKey)
+        : isSet(object.interface_key)
+        ? globalThis.Number(object.interface_key)
+        : 0,
+      mac: isSet(object.mac) ? Buffer.from(bytesFromBase64(object.mac)) : Buffer.alloc(0),
+      addresses: globalThis.Array.isArray(object?.addresses)
+        ? object.addresses.map((e: any) => InterfaceAddress.fromJSON(e))
+        : [],
+      routeTable: isSet(object.routeTable)
+        ? globalThis.Number(object.routeTable)
+        : isSet(object.route_table)
+        ? globalThis.Number(object.route_table)
+        : 0,
+      mtuBytes: isSet(object.mtuBytes)
+        ? globalThis.Number(object.mtuBytes)
+        : isSet(object.mtu_bytes)
+        ? globalThis.Number(object.mtu_bytes)
+        : 0,
+      link: isSet(object.link) ? globalThis.Boolean(object.link) : false,
+    };
+  },
+
+  toJSON(message: RouterPort): unknown {
+    const obj: any = {};
+    if (message.routerKey !== 0) {
+      obj.routerKey = Math.round(message.routerKey);
+    }
+    if (message.networkKey !== 0) {
+      obj.networkKey = Math.round(message.networkKey);
+    }
+    if (message.interfaceKey !== 0) {
+      obj.interfaceKey = Math.round(message.interfaceKey);
+    }
+    if (message.mac.length !== 0) {
+      obj.mac = base64FromBytes(message.mac);
+    }
+    if (message.addresses?.length) {
+      obj.addresses = message.addresses.map((e) => InterfaceAddress.toJSON(e));
+    }
+    if (message.routeTable !== 0) {
+      obj.routeTable = Math.round(message.routeTable);
+    }
+    if (message.mtuBytes !== 0) {
+      obj.mtuBytes = Math.round(message.mtuBytes);
+    }
+    if (message.link !== false) {
+      obj.link = message.link;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RouterPort>, I>>(base?: I): RouterPort {
+    return RouterPort.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RouterPort>, I>>(object: I): RouterPort {
+    const message = createBaseRouterPort();
+    message.routerKey = object.routerKey ?? 0;
+    message.networkKey = object.networkKey ?? 0;
+    message.interfaceKey = object.interfaceKey ?? 0;
+    message.mac = object.mac ?? Buffer.alloc(0);
+    message.addresses = object.addresses?.map((e) => InterfaceAddress.fromPartial(e)) || [];
+    message.routeTable = object.routeTable ?? 0;
+    message.mtuBytes = object.mtuBytes ?? 0;
+    message.link = object.link ?? false;
+    return message;
+  },
+};
+
+function createBaseInterfaceAddress(): InterfaceAddress {
+  return { ip: Buffer.alloc(0), prefixLen: 0 };
+}
+
+export const InterfaceAddress: MessageFns<InterfaceAddress> = {
+  encode(message: InterfaceAddress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ip.length !== 0) {
+      writer.uint32(10).bytes(message.ip);
+    }
+    if (message.prefixLen !== 0) {
+      writer.uint32(16).uint32(message.prefixLen);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InterfaceAddress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInterfaceAddress();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ip = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.prefixLen = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): InterfaceAddress {
+    return {
+      ip: isSet(object.ip) ? Buffer.from(bytesFromBase64(object.ip)) : Buffer.alloc(0),
+      prefixLen: isSet(object.prefixLen)
+        ? globalThis.Number(object.prefixLen)
+        : isSet(object.prefix_len)
+        ? globalThis.Number(object.prefix_len)
+        : 0,
+    };
+  },
+
+  toJSON(message: InterfaceAddress): unknown {
+    const obj: any = {};
+    if (message.ip.length !== 0) {
+      obj.ip = base64FromBytes(message.ip);
+    }
+    if (message.prefixLen !== 0) {
+      obj.prefixLen = Math.round(message.prefixLen);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<InterfaceAddress>, I>>(base?: I): InterfaceAddress {
+    return InterfaceAddress.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<InterfaceAddress>, I>>(object: I): InterfaceAddress {
+    const message = createBaseInterfaceAddress();
+    message.ip = object.ip ?? Buffer.alloc(0);
+    message.prefixLen = object.prefixLen ?? 0;
+    return message;
+  },
+};
+
+function createBaseSegmentHop(): SegmentHop {
+  return { ip: Buffer.alloc(0), networkKey: 0 };
+}
+
+export const SegmentHop: MessageFns<SegmentHop> = {
+  encode(message: SegmentHop, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ip.length !== 0) {
+      writer.uint32(10).bytes(message.ip);
+    }
+    if (message.networkKey !== 0) {
+      writer.uint32(16).uint32(message.networkKey);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SegmentHop {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSegmentHop();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ip = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.networkKey = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SegmentHop {
+    return {
+      ip: isSet(object.ip) ? Buffer.from(bytesFromBase64(object.ip)) : Buffer.alloc(0),
+      networkKey: isSet(object.networkKey)
+        ? globalThis.Number(object.networkKey)
+        : isSet(object.network_key)
+        ? globalThis.Number(object.network_key)
+        : 0,
+    };
+  },
+
+  toJSON(message: SegmentHop): unknown {
+    const obj: any = {};
+    if (message.ip.length !== 0) {
+      obj.ip = base64FromBytes(message.ip);
+    }
+    if (message.networkKey !== 0) {
+      obj.networkKey = Math.round(message.networkKey);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SegmentHop>, I>>(base?: I): SegmentHop {
+    return SegmentHop.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SegmentHop>, I>>(object: I): SegmentHop {
+    const message = createBaseSegmentHop();
+    message.ip = object.ip ?? Buffer.alloc(0);
+    message.networkKey = object.networkKey ?? 0;
+    return message;
+  },
+};
+
+function createBaseStaticRoute(): StaticRoute {
+  return { routerKey: 0, routeKey: 0, table: 0, prefix: Buffer.alloc(0), prefixLen: 0, nextHops: [] };
+}
+
+export const StaticRoute: MessageFns<StaticRoute> = {
+  encode(message: StaticRoute, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.routerKey !== 0) {
+      writer.uint32(8).uint32(message.routerKey);
+    }
+    if (message.routeKey !== 0) {
+      writer.uint32(16).uint32(message.routeKey);
+    }
+    if (message.table !== 0) {
+      writer.uint32(24).uint32(message.table);
+    }
+    if (message.prefix.length !== 0) {
+      writer.uint32(34).bytes(message.prefix);
+    }
+    if (message.prefixLen !== 0) {
+      writer.uint32(40).uint32(message.prefixLen);
+    }
+    for (const v of message.nextHops) {
+      SegmentHop.encode(v!, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StaticRoute {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStaticRoute();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.routerKey = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.routeKey = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.table = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.prefix = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.prefixLen = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.nextHops.push(SegmentHop.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StaticRoute {
+    return {
+      routerKey: isSet(object.routerKey)
+        ? globalThis.Number(object.routerKey)
+        : isSet(object.router_key)
+        ? globalThis.Number(object.router_key)
+        : 0,
+      routeKey: isSet(object.routeKey)
+        ? globalThis.Number(object.routeKey)
+        : isSet(object.route_key)
+        ? globalThis.Number(object.route_key)
+        : 0,
+      table: isSet(object.table) ? globalThis.Number(object.table) : 0,
+      prefix: isSet(object.prefix) ? Buffer.from(bytesFromBase64(object.prefix)) : Buffer.alloc(0),
+      prefixLen: isSet(object.prefixLen)
+        ? globalThis.Number(object.prefixLen)
+        : isSet(object.prefix_len)
+        ? globalThis.Number(object.prefix_len)
+        : 0,
+      nextHops: globalThis.Array.isArray(object?.nextHops)
+        ? object.nextHops.map((e: any) => SegmentHop.fromJSON(e))
+        : globalThis.Array.isArray(object?.next_hops)
+        ? object.next_hops.map((e: any) => SegmentHop.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: StaticRoute): unknown {
+    const obj: any = {};
+    if (message.routerKey !== 0) {
+      obj.routerKey = Math.round(message.routerKey);
+    }
+    if (message.routeKey !== 0) {
+      obj.routeKey = Math.round(message.routeKey);
+    }
+    if (message.table !== 0) {
+      obj.table = Math.round(message.table);
+    }
+    if (message.prefix.length !== 0) {
+      obj.prefix = base64FromBytes(message.prefix);
+    }
+    if (message.prefixLen !== 0) {
+      obj.prefixLen = Math.round(message.prefixLen);
+    }
+    if (message.nextHops?.length) {
+      obj.nextHops = message.nextHops.map((e) => SegmentHop.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<StaticRoute>, I>>(base?: I): StaticRoute {
+    return StaticRoute.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StaticRoute>, I>>(object: I): StaticRoute {
+    const message = createBaseStaticRoute();
+    message.routerKey = object.routerKey ?? 0;
+    message.routeKey = object.routeKey ?? 0;
+    message.table = object.table ?? 0;
+    message.prefix = object.prefix ?? Buffer.alloc(0);
+    message.prefixLen = object.prefixLen ?? 0;
+    message.nextHops = object.nextHops?.map((e) => SegmentHop.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePolicyRule(): PolicyRule {
+  return {
+    routerKey: 0,
+    policyKey: 0,
+    priority: 0,
+    source: Buffer.alloc(0),
+    sourceLen: 0,
+    destination: Buffer.alloc(0),
+    destinationLen: 0,
+    protocol: 0,
+    sourcePorts: [],
+    destinationPorts: [],
+    ingressNetworkKey: 0,
+    verdict: 0,
+    nextHops: [],
+  };
+}
+
+export const PolicyRule: MessageFns<PolicyRule> = {
+  encode(message: PolicyRule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.routerKey !== 0) {
+      writer.uint32(8).uint32(message.routerKey);
+    }
+    if (message.policyKey !== 0) {
+      writer.uint32(16).uint32(message.policyKey);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(24).uint32(message.priority);
+    }
+    if (message.source.length !== 0) {
+      writer.uint32(34).bytes(message.source);
+    }
+    if (message.sourceLen !== 0) {
+      writer.uint32(40).uint32(message.sourceLen);
+    }
+    if (message.destination.length !== 0) {
+      writer.uint32(50).bytes(message.destination);
+    }
+    if (message.destinationLen !== 0) {
+      writer.uint32(56).uint32(message.destinationLen);
+    }
+    if (message.protocol !== 0) {
+      writer.uint32(64).uint32(message.protocol);
+    }
+    for (const v of message.sourcePorts) {
+      PortSpan.encode(v!, writer.uint32(74).fork()).join();
+    }
+    for (const v of message.destinationPorts) {
+      PortSpan.encode(v!, writer.uint32(82).fork()).join();
+    }
+    if (message.ingressNetworkKey !== 0) {
+      writer.uint32(88).uint32(message.ingressNetworkKey);
+    }
+    if (message.verdict !== 0) {
+      writer.uint32(96).int32(message.verdict);
+    }
+    for (const v of message.nextHops) {
+      SegmentHop.encode(v!, writer.uint32(106).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PolicyRule {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePolicyRule();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.routerKey = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.policyKey = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.priority = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.source = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.sourceLen = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.destination = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.destinationLen = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.protocol = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.sourcePorts.push(PortSpan.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.destinationPorts.push(PortSpan.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.ingressNetworkKey = reader.uint32();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.verdict = reader.int32() as any;
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.nextHops.push(SegmentHop.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PolicyRule {
+    return {
+      routerKey: isSet(object.routerKey)
+        ? globalThis.Number(object.routerKey)
+        : isSet(object.router_key)
+        ? globalThis.Number(object.router_key)
+        : 0,
+      policyKey: isSet(object.policyKey)
+        ? globalThis.Number(object.policyKey)
+        : isSet(object.policy_key)
+        ? globalThis.Number(object.policy_key)
+        : 0,
+      priority: isSet(object.priority) ? globalThis.Number(object.priority) : 0,
+      source: isSet(object.source) ? Buffer.from(bytesFromBase64(object.source)) : Buffer.alloc(0),
+      sourceLen: isSet(object.sourceLen)
+        ? globalThis.Number(object.sourceLen)
+        : isSet(object.source_len)
+        ? globalThis.Number(object.source_len)
+        : 0,
+      destination: isSet(object.destination) ? Buffer.from(bytesFromBase64(object.destination)) : Buffer.alloc(0),
+      destinationLen: isSet(object.destinationLen)
+        ? globalThis.Number(object.destinationLen)
+        : isSet(object.destination_len)
+        ? globalThis.Number(object.destination_len)
+        : 0,
+      protocol: isSet(object.protocol) ? globalThis.Number(object.protocol) : 0,
+      sourcePorts: globalThis.Array.isArray(object?.sourcePorts)
+        ? object.sourcePorts.map((e: any) => PortSpan.fromJSON(e))
+        : globalThis.Array.isArray(object?.source_ports)
+        ? object.source_ports.map((e: any) => PortSpan.fromJSON(e))
+        : [],
+      destinationPorts: globalThis.Array.isArray(object?.destinationPorts)
+        ? object.destinationPorts.map((e: any) => PortSpan.fromJSON(e))
+        : globalThis.Array.isArray(object?.destination_ports)
+        ? object.destination_ports.map((e: any) => PortSpan.fromJSON(e))
+        : [],
+      ingressNetworkKey: isSet(object.ingressNetworkKey)
+        ? globalThis.Number(object.ingressNetworkKey)
+        : isSet(object.ingress_network_key)
+        ? globalThis.Number(object.ingress_network_key)
+        : 0,
+      verdict: isSet(object.verdict) ? policyVerdictFromJSON(object.verdict) : 0,
+      nextHops: globalThis.Array.isArray(object?.nextHops)
+        ? object.nextHops.map((e: any) => SegmentHop.fromJSON(e))
+        : globalThis.Array.isArray(object?.next_hops)
+        ? object.next_hops.map((e: any) => SegmentHop.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: PolicyRule): unknown {
+    const obj: any = {};
+    if (message.routerKey !== 0) {
+      obj.routerKey = Math.round(message.routerKey);
+    }
+    if (message.policyKey !== 0) {
+      obj.policyKey = Math.round(message.policyKey);
+    }
+    if (message.priority !== 0) {
+      obj.priority = Math.round(message.priority);
+    }
+    if (message.source.length !== 0) {
+      obj.source = base64FromBytes(message.source);
+    }
+    if (message.sourceLen !== 0) {
+      obj.sourceLen = Math.round(message.sourceLen);
+    }
+    if (message.destination.length !== 0) {
+      obj.destination = base64FromBytes(message.destination);
+    }
+    if (message.destinationLen !== 0) {
+      obj.destinationLen = Math.round(message.destinationLen);
+    }
+    if (message.protocol !== 0) {
+      obj.protocol = Math.round(message.protocol);
+    }
+    if (message.sourcePorts?.length) {
+      obj.sourcePorts = message.sourcePorts.map((e) => PortSpan.toJSON(e));
+    }
+    if (message.destinationPorts?.length) {
+      obj.destinationPorts = message.destinationPorts.map((e) => PortSpan.toJSON(e));
+    }
+    if (message.ingressNetworkKey !== 0) {
+      obj.ingressNetworkKey = Math.round(message.ingressNetworkKey);
+    }
+    if (message.verdict !== 0) {
+      obj.verdict = policyVerdictToJSON(message.verdict);
+    }
+    if (message.nextHops?.length) {
+      obj.nextHops = message.nextHops.map((e) => SegmentHop.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PolicyRule>, I>>(base?: I): PolicyRule {
+    return PolicyRule.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PolicyRule>, I>>(object: I): PolicyRule {
+    const message = createBasePolicyRule();
+    message.routerKey = object.routerKey ?? 0;
+    message.policyKey = object.policyKey ?? 0;
+    message.priority = object.priority ?? 0;
+    message.source = object.source ?? Buffer.alloc(0);
+    message.sourceLen = object.sourceLen ?? 0;
+    message.destination = object.destination ?? Buffer.alloc(0);
+    message.destinationLen = object.destinationLen ?? 0;
+    message.protocol = object.protocol ?? 0;
+    message.sourcePorts = object.sourcePorts?.map((e) => PortSpan.fromPartial(e)) || [];
+    message.destinationPorts = object.destinationPorts?.map((e) => PortSpan.fromPartial(e)) || [];
+    message.ingressNetworkKey = object.ingressNetworkKey ?? 0;
+    message.verdict = object.verdict ?? 0;
+    message.nextHops = object.nextHops?.map((e) => SegmentHop.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePortSpan(): PortSpan {
+  return { first: 0, last: 0 };
+}
+
+export const PortSpan: MessageFns<PortSpan> = {
+  encode(message: PortSpan, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.first !== 0) {
+      writer.uint32(8).uint32(message.first);
+    }
+    if (message.last !== 0) {
+      writer.uint32(16).uint32(message.last);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PortSpan {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePortSpan();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.first = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.last = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PortSpan {
+    return {
+      first: isSet(object.first) ? globalThis.Number(object.first) : 0,
+      last: isSet(object.last) ? globalThis.Number(object.last) : 0,
+    };
+  },
+
+  toJSON(message: PortSpan): unknown {
+    const obj: any = {};
+    if (message.first !== 0) {
+      obj.first = Math.round(message.first);
+    }
+    if (message.last !== 0) {
+      obj.last = Math.round(message.last);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PortSpan>, I>>(base?: I): PortSpan {
+    return PortSpan.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PortSpan>, I>>(object: I): PortSpan {
+    const message = createBasePortSpan();
+    message.first = object.first ?? 0;
+    message.last = object.last ?? 0;
+    return message;
+  },
+};
+
+function createBaseRouterNeighbour(): RouterNeighbour {
+  return {
+    routerKey: 0,
+    portKey: 0,
+    networkKey: 0,
+    mac: Buffer.alloc(0),
+    ips: [],
+    chassisKey: 0,
+    encap: 0,
+    vtepIp: Buffer.alloc(0),
+  };
+}
+
+export const RouterNeighbour: MessageFns<RouterNeighbour> = {
+  encode(message: RouterNeighbour, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.routerKey !== 0) {
+      writer.uint32(8).uint32(message.routerKey);
+    }
+    if (message.portKey !== 0) {
+      writer.uint32(16).uint32(message.portKey);
+    }
+    if (message.networkKey !== 0) {
+      writer.uint32(24).uint32(message.networkKey);
+    }
+    if (message.mac.length !== 0) {
+      writer.uint32(34).bytes(message.mac);
+    }
+    for (const v of message.ips) {
+      writer.uint32(42).bytes(v!);
+    }
+    if (message.chassisKey !== 0) {
+      writer.uint32(48).uint32(message.chassisKey);
+    }
+    if (message.encap !== 0) {
+      writer.uint32(56).int32(message.encap);
+    }
+    if (message.vtepIp.length !== 0) {
+      writer.uint32(66).bytes(message.vtepIp);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouterNeighbour {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouterNeighbour();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.routerKey = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.portKey = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.networkKey = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.mac = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.ips.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.chassisKey = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.encap = reader.int32() as any;
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.vtepIp = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RouterNeighbour {
+    return {
+      routerKey: isSet(object.routerKey)
+        ? globalThis.Number(object.routerKey)
+        : isSet(object.router_key)
+        ? globalThis.Number(object.router_key)
+        : 0,
+      portKey: isSet(object.portKey)
+        ? globalThis.Number(object.portKey)
+        : isSet(object.port_key)
+        ? globalThis.Number(object.port_key)
+        : 0,
+      networkKey: isSet(object.networkKey)
+        ? globalThis.Number(object.networkKey)
+        : isSet(object.network_key)
+        ? globalThis.Number(object.network_key)
+        : 0,
+      mac: isSet(object.mac) ? Buffer.from(bytesFromBase64(object.mac)) : Buffer.alloc(0),
+      ips: globalThis.Array.isArray(object?.ips) ? object.ips.map((e: any) => Buffer.from(bytesFromBase64(e))) : [],
+      chassisKey: isSet(object.chassisKey)
+        ? globalThis.Number(object.chassisKey)
+        : isSet(object.chassis_key)
+        ? globalThis.Number(object.chassis_key)
+        : 0,
+      encap: isSet(object.encap) ? encapTypeFromJSON(object.encap) : 0,
+      vtepIp: isSet(object.vtepIp)
+        ? Buffer.from(bytesFromBase64(object.vtepIp))
+        : isSet(object.vtep_ip)
+        ? Buffer.from(bytesFromBase64(object.vtep_ip))
+        : Buffer.alloc(0),
+    };
+  },
+
+  toJSON(message: RouterNeighbour): unknown {
+    const obj: any = {};
+    if (message.routerKey !== 0) {
+      obj.routerKey = Math.round(message.routerKey);
+    }
+    if (message.portKey !== 0) {
+      obj.portKey = Math.round(message.portKey);
+    }
+    if (message.networkKey !== 0) {
+      obj.networkKey = Math.round(message.networkKey);
+    }
+    if (message.mac.length !== 0) {
+      obj.mac = base64FromBytes(message.mac);
+    }
+    if (message.ips?.length) {
+      obj.ips = message.ips.map((e) => base64FromBytes(e));
+    }
+    if (message.chassisKey !== 0) {
+      obj.chassisKey = Math.round(message.chassisKey);
+    }
+    if (message.encap !== 0) {
+      obj.encap = encapTypeToJSON(message.encap);
+    }
+    if (message.vtepIp.length !== 0) {
+      obj.vtepIp = base64FromBytes(message.vtepIp);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RouterNeighbour>, I>>(base?: I): RouterNeighbour {
+    return RouterNeighbour.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RouterNeighbour>, I>>(object: I): RouterNeighbour {
+    const message = createBaseRouterNeighbour();
+    message.routerKey = object.routerKey ?? 0;
+    message.portKey = object.portKey ?? 0;
+    message.networkKey = object.networkKey ?? 0;
+    message.mac = object.mac ?? Buffer.alloc(0);
+    message.ips = object.ips?.map((e) => e) || [];
+    message.chassisKey = object.chassisKey ?? 0;
+    message.encap = object.encap ?? 0;
+    message.vtepIp = object.vtepIp ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseLeakedRoute(): LeakedRoute {
+  return {
+    routerKey: 0,
+    leakKey: 0,
+    networkKey: 0,
+    prefix: Buffer.alloc(0),
+    prefixLen: 0,
+    mac: Buffer.alloc(0),
+    mtuBytes: 0,
+  };
+}
+
+export const LeakedRoute: MessageFns<LeakedRoute> = {
+  encode(message: LeakedRoute, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.routerKey !== 0) {
+      writer.uint32(8).uint32(message.routerKey);
+    }
+    if (message.leakKey !== 0) {
+      writer.uint32(16).uint32(message.leakKey);
+    }
+    if (message.networkKey !== 0) {
+      writer.uint32(24).uint32(message.networkKey);
+    }
+    if (message.prefix.length !== 0) {
+      writer.uint32(34).bytes(message.prefix);
+    }
+    if (message.prefixLen !== 0) {
+      writer.uint32(40).uint32(message.prefixLen);
+    }
+    if (message.mac.length !== 0) {
+      writer.uint32(50).bytes(message.mac);
+    }
+    if (message.mtuBytes !== 0) {
+      writer.uint32(56).uint32(message.mtuBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeakedRoute {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeakedRoute();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.routerKey = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.leakKey = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.networkKey = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.prefix = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.prefixLen = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.mac = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.mtuBytes = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LeakedRoute {
+    return {
+      routerKey: isSet(object.routerKey)
+        ? globalThis.Number(object.routerKey)
+        : isSet(object.router_key)
+        ? globalThis.Number(object.router_key)
+        : 0,
+      leakKey: isSet(object.leakKey)
+        ? globalThis.Number(object.leakKey)
+        : isSet(object.leak_key)
+        ? globalThis.Number(object.leak_key)
+        : 0,
+      networkKey: isSet(object.networkKey)
+        ? globalThis.Number(object.networkKey)
+        : isSet(object.network_key)
+        ? globalThis.Number(object.network_key)
+        : 0,
+      prefix: isSet(object.prefix) ? Buffer.from(bytesFromBase64(object.prefix)) : Buffer.alloc(0),
+      prefixLen: isSet(object.prefixLen)
+        ? globalThis.Number(object.prefixLen)
+        : isSet(object.prefix_len)
+        ? globalThis.Number(object.prefix_len)
+        : 0,
+      mac: isSet(object.mac) ? Buffer.from(bytesFromBase64(object.mac)) : Buffer.alloc(0),
+      mtuBytes: isSet(object.mtuBytes)
+        ? globalThis.Number(object.mtuBytes)
+        : isSet(object.mtu_bytes)
+        ? globalThis.Number(object.mtu_bytes)
+        : 0,
+    };
+  },
+
+  toJSON(message: LeakedRoute): unknown {
+    const obj: any = {};
+    if (message.routerKey !== 0) {
+      obj.routerKey = Math.round(message.routerKey);
+    }
+    if (message.leakKey !== 0) {
+      obj.leakKey = Math.round(message.leakKey);
+    }
+    if (message.networkKey !== 0) {
+      obj.networkKey = Math.round(message.networkKey);
+    }
+    if (message.prefix.length !== 0) {
+      obj.prefix = base64FromBytes(message.prefix);
+    }
+    if (message.prefixLen !== 0) {
+      obj.prefixLen = Math.round(message.prefixLen);
+    }
+    if (message.mac.length !== 0) {
+      obj.mac = base64FromBytes(message.mac);
+    }
+    if (message.mtuBytes !== 0) {
+      obj.mtuBytes = Math.round(message.mtuBytes);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LeakedRoute>, I>>(base?: I): LeakedRoute {
+    return LeakedRoute.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LeakedRoute>, I>>(object: I): LeakedRoute {
+    const message = createBaseLeakedRoute();
+    message.routerKey = object.routerKey ?? 0;
+    message.leakKey = object.leakKey ?? 0;
+    message.networkKey = object.networkKey ?? 0;
+    message.prefix = object.prefix ?? Buffer.alloc(0);
+    message.prefixLen = object.prefixLen ?? 0;
+    message.mac = object.mac ?? Buffer.alloc(0);
+    message.mtuBytes = object.mtuBytes ?? 0;
     return message;
   },
 };

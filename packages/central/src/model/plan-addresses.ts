@@ -1,26 +1,30 @@
-// The dynamic parts of a port: a MAC and addresses drawn from the subnets of its network. Pure over an allocator; called by plan.ts
-// once all static parts of a set are in place.
+// The dynamic parts of a port or a router interface: a MAC and addresses drawn from the subnets of its network. Pure over an allocator;
+// called by plan.ts once all static parts of a set are in place.
 
 import { ipFamily } from "@weft/shared/net/ip.ts";
 import type { AllocationDraft, Allocator } from "../ipam/allocator.ts";
+import type { AddressSlot } from "./address-slots.ts";
 import type { ObjectProblems } from "./problems.ts";
 import { describeObject } from "./references.ts";
-import type { PortRow, SubnetRow } from "./rows.ts";
+import { subnetsOf } from "./router-view.ts";
+import type { PortRow, RouterInterfaceRow, SubnetRow } from "./rows.ts";
 import type { Tables } from "./tables.ts";
-import type { PortDraft } from "./validate-port.ts";
 
-export interface AllocatePortOptions {
+export interface AllocateOptions<R extends PortRow | RouterInterfaceRow> {
   readonly allocator: Allocator;
   readonly draft: AllocationDraft;
   readonly tables: Tables;
-  readonly row: PortRow;
-  readonly port: PortDraft;
+  readonly row: R;
+  /** null = one of each family of the network. */
+  readonly slots: readonly AddressSlot[] | null;
   readonly problems: ObjectProblems;
 }
 
 /** The row with everything filled in; what could not be drawn is a problem. */
-export function allocatePort(options: AllocatePortOptions): PortRow {
-  const { allocator, draft, problems, port } = options;
+export function allocateAddresses<R extends PortRow | RouterInterfaceRow>(
+  options: AllocateOptions<R>,
+): R {
+  const { allocator, draft, problems, slots } = options;
   let { row } = options;
   if (row.mac === "") {
     const mac = allocator.drawMac(draft);
@@ -32,15 +36,19 @@ export function allocatePort(options: AllocatePortOptions): PortRow {
     row = { ...row, mac };
   }
   const fixedIps =
-    port.slots === null ? drawOnePerFamily(options, row.mac) : drawSlots(options, row.mac);
+    slots === null ? drawOnePerFamily(options, row.mac) : drawSlots(options, slots, row.mac);
   return fixedIps === undefined ? row : { ...row, fixedIps };
 }
 
+type Drawing = AllocateOptions<PortRow | RouterInterfaceRow>;
 type FixedIps = { subnet: string; ip: string }[];
 
-function drawSlots(options: AllocatePortOptions, mac: string): FixedIps | undefined {
-  const { allocator, draft, tables, port, problems } = options;
-  const slots = port.slots ?? [];
+function drawSlots(
+  options: Drawing,
+  slots: readonly AddressSlot[],
+  mac: string,
+): FixedIps | undefined {
+  const { allocator, draft, tables, problems } = options;
   if (slots.every((slot) => slot.ip !== null)) return undefined;
   const fixedIps: FixedIps = [];
   slots.forEach((slot, index) => {
@@ -54,13 +62,9 @@ function drawSlots(options: AllocatePortOptions, mac: string): FixedIps | undefi
 }
 
 /** One address of each family that the network has, from its oldest subnet with one left. */
-function drawOnePerFamily(options: AllocatePortOptions, mac: string): FixedIps {
+function drawOnePerFamily(options: Drawing, mac: string): FixedIps {
   const { allocator, draft, tables, row, problems } = options;
-  const subnets: SubnetRow[] = [];
-  for (const id of tables.members("subnetNetwork", row.network)) {
-    const subnet = tables.get("subnet", id);
-    if (subnet !== undefined) subnets.push(subnet);
-  }
+  const subnets = subnetsOf(tables, row.network);
   subnets.sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
   const fixedIps: FixedIps = [];
   for (const family of [4, 6] as const) {

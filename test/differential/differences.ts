@@ -1,0 +1,390 @@
+// Where Weft differs from OVN on purpose: each with the packets it is about and what either system does with them. A difference of two
+// outcomes that these do not explain to the last arrival is a failure. Pure; judged by case.ts, itself tested in differences.test.ts.
+
+import type { Arrival } from "./observe.ts";
+import { arrivalText } from "./observe.ts";
+import type { Probe } from "./probes.ts";
+import { fates, policyFor } from "./reference.ts";
+import { contains, familyOf, get, isProvider, portsOf, type Topology } from "./topology.ts";
+import {
+  type Disagreement,
+  type Explained,
+  NOTHING,
+  isIp,
+  says,
+  sayingAs,
+  isForNobody,
+  isFrom,
+  rerouted,
+  drawsErrors,
+  onlyWeftSays,
+  mayReceive,
+  whoHas,
+  hopsOf,
+  isManyTcp,
+  targetOf,
+  askedPort,
+  isAsked,
+  isSaid,
+  isOneLess,
+  tookLongerBack,
+} from "./disagreement.ts";
+
+/** They were seen on this series of OVN; another one may do otherwise. */
+export const OVN_SERIES = "23.03";
+
+export interface Difference {
+  readonly name: string;
+  readonly ovn: string;
+  readonly weft: string;
+  readonly explain: (disagreement: Disagreement) => Explained;
+}
+
+/** What is left of a disagreement, and the names of the differences that explained the rest. */
+export interface Verdict extends Explained {
+  readonly because: readonly string[];
+}
+
+export function judge(
+  topology: Topology,
+  probe: Probe,
+  ovn: readonly Arrival[],
+  weft: readonly Arrival[],
+): Verdict {
+  const ways = probe.kind === "ip" ? fates(topology, probe.from, probe.packet) : [];
+  let left: Explained = { ovn: less(ovn, weft), weft: less(weft, ovn) };
+  const because: string[] = [];
+  for (const { name, explain } of DIFFERENCES) {
+    if (left.ovn.length + left.weft.length === 0) break;
+    const explained = explain({ topology, probe, fates: ways, ...left });
+    if (explained.ovn.length + explained.weft.length === 0) continue;
+    because.push(name);
+    left = { ovn: less(left.ovn, explained.ovn), weft: less(left.weft, explained.weft) };
+  }
+  return { ...left, because };
+}
+
+/** The arrivals of one list that are not in the other, each counted. */
+export function less(list: readonly Arrival[], others: readonly Arrival[]): readonly Arrival[] {
+  const counts = new Map<string, number>();
+  for (const other of others) {
+    const text = arrivalText(other);
+    counts.set(text, (counts.get(text) ?? 0) + 1);
+  }
+  return list.filter((arrival) => {
+    const text = arrivalText(arrival);
+    const count = counts.get(text) ?? 0;
+    counts.set(text, count - 1);
+    return count <= 0;
+  });
+}
+
+export const DIFFERENCES: readonly Difference[] = [
+  {
+    name: "what a router says has TTL 255",
+    ovn: "254: its own answer passes its own pipeline",
+    weft: "255 on its own networks, one less for each further router",
+    explain: ({ topology, ovn, weft }) => {
+      const pairs = ovn.flatMap((one) => {
+        const twin = isSaid(topology, one)
+          ? weft.find((other) => isOneLess(one, other))
+          : undefined;
+        return twin === undefined ? [] : [{ one, twin }];
+      });
+      return { ovn: pairs.map(({ one }) => one), weft: pairs.map(({ twin }) => twin) };
+    },
+  },
+  {
+    name: "way back of errors",
+    ovn: "to the router that the packet came from, and on from there",
+    weft: "as the router that speaks has it in its table",
+    explain: ({ fates: ways, ovn, weft }) => {
+      const pairs = ovn.flatMap((one) => {
+        const isFar = ways.some((way) => "hops" in way && way.hops > 0);
+        const twin = isFar ? weft.find((other) => tookLongerBack(one, other)) : undefined;
+        return twin === undefined ? [] : [{ one, twin }];
+      });
+      return { ovn: pairs.map(({ one }) => one), weft: pairs.map(({ twin }) => twin) };
+    },
+  },
+  {
+    name: "which of its addresses a router speaks with",
+    ovn: "any that it has on the network which the packet came in from",
+    weft: "one in the sender's subnet, where it has one",
+    explain: (disagreement) => {
+      const { probe, fates: ways, ovn, weft } = disagreement;
+      if (probe.kind !== "ip") return NOTHING;
+      const cidrs = ways.flatMap((way) => ("ingress" in way ? way.ingress.addresses : []));
+      const near = cidrs.filter(({ cidr }) => contains(cidr, probe.packet.from));
+      const isNearest = ({ what }: Arrival) =>
+        "from" in what && (near.length === 0 || near.some(({ ip }) => ip === what.from));
+      const isOurs = (arrival: Arrival) => ways.some((way) => isFrom(arrival, disagreement, way));
+      const pairs = ovn.filter(isOurs).flatMap((one) => {
+        const twin = weft.find(
+          (other) => isOurs(other) && isNearest(other) && isOneLess(one, sayingAs(other, one)),
+        );
+        return twin === undefined ? [] : [{ one, twin }];
+      });
+      return { ovn: pairs.map(({ one }) => one), weft: pairs.map(({ twin }) => twin) };
+    },
+  },
+  {
+    name: "time exceeded at a router further on, IPv6",
+    ovn: "silence, when it is behind a link",
+    weft: "time exceeded",
+    explain: (disagreement) => {
+      const { probe, fates: ways, weft } = disagreement;
+      const far = ways.filter((way) => way.end === "ttl exceeded" && way.hops > 0);
+      if (probe.kind !== "ip" || familyOf(probe.packet.to) !== 6) return NOTHING;
+      const isMeant = (arrival: Arrival) =>
+        says(arrival, "timeExceeded") && far.some((way) => isFrom(arrival, disagreement, way));
+      return { ovn: [], weft: weft.filter(isMeant) };
+    },
+  },
+  {
+    name: "policies about errors",
+    ovn: "errors go back past the policies",
+    weft: "a policy that drops what is for the sender drops errors for the sender too",
+    explain: (disagreement) => {
+      const { topology, probe, fates: ways, ovn } = disagreement;
+      if (probe.kind !== "ip") return NOTHING;
+      const { from: to } = probe.packet;
+      const dropped = ways.filter((way) => {
+        if (!("ingress" in way)) return false;
+        const from = way.ingress.addresses.find(({ ip }) => familyOf(ip) === familyOf(to))?.ip;
+        if (from === undefined) return false;
+        const answer = { ...probe.packet, from, to, body: { echo: "reply" } as const };
+        return policyFor(topology, way.ingress, answer)?.action === "drop";
+      });
+      const isMeant = (arrival: Arrival) =>
+        dropped.some((way) => isFrom(arrival, disagreement, way));
+      return { ovn: ovn.filter(isMeant), weft: [] };
+    },
+  },
+  {
+    name: "no route",
+    ovn: "silence",
+    weft: "network unreachable (IPv6: no route), from the address that the packet came in at",
+    explain: onlyWeftSays("noRoute", "no route"),
+  },
+  {
+    name: "unknown host",
+    ovn: "silence, and ARP or ND on the target network",
+    weft: "host unreachable, unless a port with port security off might have the address",
+    explain: onlyWeftSays("hostUnreachable", "unknown host"),
+  },
+  {
+    name: "host that is down",
+    ovn: "silence",
+    weft: "host unreachable, where it is not another chassis that finds out",
+    explain: onlyWeftSays("hostUnreachable", "host down"),
+  },
+  {
+    name: "ECMP chooses otherwise",
+    ovn: "by addresses alone unless it is TCP",
+    weft: "by addresses and ports, fragments and echo by addresses",
+    explain: ({ fates: ways, probe, ovn, weft }) => {
+      // Of many TCP connections both use every member: there the sets are equal.
+      const members = ways.filter(({ end }) => end !== "router beyond");
+      if (probe.kind !== "ip" || members.length < 2 || isManyTcp(probe)) return NOTHING;
+      const isWay = ({ port, what }: Arrival) =>
+        what.kind === "ip" &&
+        what.to === probe.packet.to &&
+        ways.some((way) => way.end === "delivered" && way.port === port && way.ttl === what.ttl);
+      return { ovn: ovn.filter(isWay), weft: weft.filter(isWay) };
+    },
+  },
+  {
+    name: "ECMP chooses otherwise for what a router says",
+    ovn: "an answer takes one of the next hops",
+    weft: "an answer takes one of the next hops, maybe another",
+    explain: ({ topology, ovn, weft }) => {
+      const isHop = ({ port }: Arrival) => hopsOf(topology).some((hops) => hops(port));
+      const same = (one: Arrival, other: Arrival) =>
+        isSaid(topology, one) &&
+        isOneLess(one, { ...other, port: one.port, dst: one.dst }) &&
+        isHop(one) &&
+        isHop(other);
+      const pairs = ovn.flatMap((one) => {
+        const twin = weft.find((other) => same(one, other));
+        return twin === undefined ? [] : [{ one, twin }];
+      });
+      return { ovn: pairs.map(({ one }) => one), weft: pairs.map(({ twin }) => twin) };
+    },
+  },
+  {
+    name: "traffic to a router's own address",
+    ovn: "TCP reset, or protocol or port unreachable",
+    weft: "silence for all but echo requests",
+    explain: ({ fates: ways, ovn, probe }) => {
+      if (probe.kind !== "ip" || !ways.some(({ end }) => end === "own address")) return NOTHING;
+      const { packet } = probe;
+      return {
+        ovn: ovn.filter(
+          (arrival) =>
+            "to" in arrival.what &&
+            arrival.what.to === packet.from &&
+            (says(arrival, "portUnreachable") ||
+              says(arrival, "protocolUnreachable") ||
+              (isIp(arrival) && arrival.what.content === "tcp" && arrival.what.from === packet.to)),
+        ),
+        weft: [],
+      };
+    },
+  },
+  {
+    name: "never routed",
+    ovn: "routes groups, loopback and link-local addresses as any other",
+    weft: "routes none of them",
+    explain: ({ fates: ways, ovn, weft }) => {
+      const never = ways.some((fate) => fate.end === "silent" && fate.why === "never routed");
+      return never && weft.length === 0 ? { ovn, weft } : NOTHING;
+    },
+  },
+  {
+    name: "router behind a provider network",
+    ovn: "reached: it is a neighbour as any other",
+    weft: "host unreachable, unless the chassis has a port of that network and so knows both routers",
+    explain: (disagreement) => {
+      const ways = disagreement.fates.filter(({ end }) => end === "router beyond");
+      const weft = disagreement.weft.filter(
+        (arrival) =>
+          says(arrival, "hostUnreachable") &&
+          ways.some((way) => isFrom(arrival, disagreement, way)),
+      );
+      return ways.length > 0 ? { ovn: disagreement.ovn, weft } : NOTHING;
+    },
+  },
+  {
+    name: "packet too big",
+    ovn: "packet too big or fragmentation needed, or silence",
+    weft: "packet too big or fragmentation needed",
+    explain: (disagreement) => {
+      const ways = disagreement.fates.filter(({ end }) => end === "too big");
+      if (!drawsErrors(disagreement.probe)) return NOTHING;
+      const weft = disagreement.weft.filter(
+        (arrival) =>
+          says(arrival, "tooBig") && ways.some((way) => isFrom(arrival, disagreement, way)),
+      );
+      return { ovn: [], weft };
+    },
+  },
+  {
+    name: "frames for a MAC that is nobody's now",
+    ovn: "as unknown unicast: a router's that is down, and a neighbour's that it once learned; to a port that is down they go nowhere",
+    weft: "as unknown unicast on overlays; what it once learned it forgets with the port",
+    explain: ({ topology, fates: ways, ovn, weft }) => {
+      const down = ways.some(
+        (fate) =>
+          fate.end === "host down" ||
+          (fate.end === "silent" && (fate.why === "receiver down" || fate.why === "router down")),
+      );
+      const isOpen = ({ port }: Arrival) => !get(topology, "port", port).security;
+      return {
+        ovn: ovn.filter((arrival) => isOpen(arrival) && (down || isForNobody(arrival))),
+        weft: down ? weft.filter(isOpen) : [],
+      };
+    },
+  },
+  {
+    name: "address detection",
+    ovn: "drops ARP probes; tells nobody that an IPv6 address is taken, but asks those without port security",
+    weft: "tells who asks that the address is taken; asks all others when nobody is known to have it",
+    explain: ({ topology, probe, ovn, weft }) => {
+      if (probe.kind !== "question" || probe.as !== null) return NOTHING;
+      const { network, id } = get(topology, "port", probe.from);
+      const owner = whoHas(topology, network, probe.target);
+      const asked = weft.filter(({ port, src }) => owner === null && port !== id && src === id);
+      const told = weft.filter(({ port, src }) => owner !== null && port === id && src === owner);
+      // An answer to the unspecified address is taken by nobody; who is not answered for is asked for.
+      const open = portsOf(topology, network).find((port) => port.id === owner)?.security === false;
+      const others = ovn.filter(
+        ({ port, src, what }) =>
+          (what.kind === "nd" && what.to === "::") || (open && port !== id && src === id),
+      );
+      return { ovn: others, weft: [...asked, ...told] };
+    },
+  },
+  {
+    name: "questions that OVN does not answer at the source",
+    ovn: "who has the address is asked itself when its port security is off or it has claimed the address",
+    weft: "answers for every address that it knows",
+    explain: (disagreement) => {
+      const owner = askedPort(disagreement);
+      if (owner === null || !owner.up) return NOTHING;
+      const open = !owner.security || owner.claims.includes(targetOf(disagreement.probe));
+      return {
+        ovn: open ? disagreement.ovn.filter((one) => isAsked(disagreement, one)) : [],
+        weft: [],
+      };
+    },
+  },
+  {
+    name: "questions that Weft does not answer at the source",
+    ovn: "answers for every port of a provider network",
+    weft: "asks for those of other hosts: it is the physical network's to say where they are",
+    explain: (disagreement) => {
+      const { topology, probe, weft } = disagreement;
+      const owner = askedPort(disagreement);
+      if (owner === null || !isProvider(get(topology, "network", owner.network))) return NOTHING;
+      const remote = owner.host !== get(topology, "port", probe.from).host;
+      return { ovn: [], weft: remote ? weft.filter((one) => isAsked(disagreement, one)) : [] };
+    },
+  },
+  {
+    name: "questions for a port that is down",
+    ovn: "answers for it",
+    weft: "answers for those of other hosts; asks the others for those of its own",
+    explain: (disagreement) => {
+      const { topology, probe, ovn, weft } = disagreement;
+      const owner = askedPort(disagreement);
+      if (owner === null || owner.up) return NOTHING;
+      const isAnswer = ({ port, src }: Arrival) => port === probe.from && src === owner.id;
+      const remote = owner.host !== get(topology, "port", probe.from).host;
+      return {
+        ovn: ovn.filter((one) => owner.security && isAnswer(one)),
+        weft: weft.filter((one) => (remote && isAnswer(one)) || isAsked(disagreement, one)),
+      };
+    },
+  },
+  {
+    name: "port security of the receiver",
+    ovn: "delivers to a port only what is for addresses that it may use",
+    weft: "delivers what is for its MAC or a group",
+    explain: ({ topology, probe, fates: ways, weft }) => {
+      if (probe.kind !== "ip") return NOTHING;
+      const { from, to } = probe.packet;
+      // Where the packet, or what a router says about it, was to go to.
+      const isMeant = ({ port, what }: Arrival): boolean => {
+        if (what.kind !== "ip" && what.kind !== "error") return false;
+        if (mayReceive(get(topology, "port", port), what)) return false;
+        if (what.kind === "ip" && what.to === to) {
+          return ways.some(
+            (way) => way.end === "delivered" && way.port === port && way.ttl === what.ttl,
+          );
+        }
+        return what.to === from && rerouted(topology).includes(port);
+      };
+      return { ovn: [], weft: weft.filter(isMeant) };
+    },
+  },
+];
+
+/** A frame that no probe explains: what a system says by itself. */
+export function isExpectedStray(
+  topology: Topology,
+  system: "ovn" | "weft",
+  stray: Arrival,
+): boolean {
+  const { what, port } = stray;
+  if (what.kind !== "arp" && what.kind !== "nd") return false;
+  const receiver = get(topology, "port", port);
+  const byRouter = stray.src === "a router" || stray.src.startsWith("router ");
+  const asks = what.kind === "arp" ? what.op === "request" : what.op === "solicitation";
+  if (byRouter && asks) {
+    // OVN asks everybody for a host that it does not know; Weft asks those who might have it.
+    return system === "ovn" || !receiver.security;
+  }
+  // OVN announces the ports of a network that has a physical one.
+  return system === "ovn" && isProvider(get(topology, "network", receiver.network));
+}

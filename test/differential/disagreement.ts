@@ -1,0 +1,218 @@
+// What one can ask about a disagreement of the two systems: what an arrival says, from whom it may be, which port a question is about.
+// Pure; the differences that are meant (differences.ts) are made of it.
+
+import type { Arrival, ArrivedError, ArrivedIp } from "./observe.ts";
+import { arrivalText } from "./observe.ts";
+import { TCP } from "./packets.ts";
+import type { IpProbe, Probe } from "./probes.ts";
+import { isMulticastMac, parseMac } from "@weft/shared/net/mac.ts";
+import { linkLocal } from "../lab/frames.ts";
+import { type Fate, ownerOf } from "./reference.ts";
+import { speaksFor } from "./side.ts";
+import {
+  all,
+  attachments,
+  contains,
+  familyOf,
+  get,
+  isProvider,
+  type Port,
+  portsOf,
+  type Topology,
+} from "./topology.ts";
+
+/** A probe, and what only one of the systems did with it. */
+export interface Disagreement {
+  readonly topology: Topology;
+  readonly probe: Probe;
+  /** All ways that the probe may go; none for what is not IP. */
+  readonly fates: readonly Fate[];
+  readonly ovn: readonly Arrival[];
+  readonly weft: readonly Arrival[];
+}
+
+/** The arrivals that a difference explains. */
+export interface Explained {
+  readonly ovn: readonly Arrival[];
+  readonly weft: readonly Arrival[];
+}
+
+export const NOTHING: Explained = { ovn: [], weft: [] };
+
+export function isError(arrival: Arrival): arrival is Arrival & { what: ArrivedError } {
+  return arrival.what.kind === "error";
+}
+
+export function isIp(arrival: Arrival): arrival is Arrival & { what: ArrivedIp } {
+  return arrival.what.kind === "ip";
+}
+
+/** Type and code of what an error of a family means. */
+export const ERRORS = {
+  noRoute: { 4: [3, 0], 6: [1, 0] },
+  hostUnreachable: { 4: [3, 1], 6: [1, 3] },
+  portUnreachable: { 4: [3, 3], 6: [1, 4] },
+  protocolUnreachable: { 4: [3, 2], 6: [4, 1] },
+  timeExceeded: { 4: [11, 0], 6: [3, 0] },
+  tooBig: { 4: [3, 4], 6: [2, 0] },
+} as const;
+
+export function says(arrival: Arrival, meaning: keyof typeof ERRORS): boolean {
+  if (!isError(arrival)) return false;
+  const [type, code] = ERRORS[meaning][arrival.what.family];
+  return arrival.what.type === type && arrival.what.code === code;
+}
+
+/** An error to the source of the packet, from an address of the router that gave up, on the network that it came in from. */
+export function isFrom(
+  { port, what }: Arrival,
+  { topology, probe }: Disagreement,
+  fate: Fate,
+): boolean {
+  if (what.kind !== "error" || probe.kind !== "ip" || !("ingress" in fate)) return false;
+  const { from, to } = probe.packet;
+  // A port that may speak for others speaks for them here too; and a policy may send the answer elsewhere.
+  const receiver = get(topology, "port", port);
+  const isTheirs =
+    port === probe.from || receiver.ips.includes(from) || rerouted(topology).includes(port);
+  const isOurs = fate.ingress.addresses.some(({ ip }) => ip === what.from);
+  return isTheirs && isOurs && what.to === from && what.about === `${from} > ${to}`;
+}
+
+/** Ports that policies send packets to. */
+export function rerouted(topology: Topology): readonly string[] {
+  const hops = all(topology, "policy").flatMap(({ action }) =>
+    typeof action === "object" ? action.nextHops : [],
+  );
+  const isHop = (port: Port) => [...port.ips, ...port.claims].some((ip) => hops.includes(ip));
+  return all(topology, "port")
+    .filter(isHop)
+    .map(({ id }) => id);
+}
+
+/** Addressed to one MAC, which no port and no router of the network has. */
+export function isForNobody({ dst }: Arrival): boolean {
+  return parseMac(dst) !== undefined && !isMulticastMac(dst);
+}
+
+/** May errors be made about this packet at all (RFC 1122 3.2.2, RFC 4443 2.4)? */
+export function drawsErrors(probe: Probe): boolean {
+  return probe.kind === "ip" && probe.packet.fragment !== "later";
+}
+
+/** Weft says why, OVN is silent. */
+export function onlyWeftSays(
+  meaning: keyof typeof ERRORS,
+  end: Fate["end"],
+): (disagreement: Disagreement) => Explained {
+  return (disagreement) => {
+    const ways = disagreement.fates.filter((fate) => fate.end === end);
+    if (!drawsErrors(disagreement.probe)) return NOTHING;
+    const weft = disagreement.weft.filter(
+      (arrival) =>
+        says(arrival, meaning) && ways.some((fate) => isFrom(arrival, disagreement, fate)),
+    );
+    return { ovn: [], weft };
+  };
+}
+
+/** May this port have the packet, as OVN sees it, which filters what is delivered too? */
+export function mayReceive(port: Port, what: ArrivedIp | ArrivedError): boolean {
+  const group = familyOf(what.to) === 4 ? "224.0.0.0/4" : "ff00::/8";
+  return speaksFor(port, what.to) || what.to === "255.255.255.255" || contains(group, what.to);
+}
+
+/** Role of the one that has an address of a network: a port or a router; null = nobody is known to. */
+export function whoHas(topology: Topology, network: string, ip: string): string | null {
+  const port =
+    ownerOf(topology, network, ip) ??
+    portsOf(topology, network).find(({ mac }) => linkLocal(mac) === ip);
+  if (port !== undefined) return port.id;
+  const router = attachments(topology).find(
+    ({ segment, router: id, mac, addresses }) =>
+      segment === network &&
+      get(topology, "router", id).up &&
+      (linkLocal(mac) === ip || addresses.some((own) => own.ip === ip)),
+  );
+  if (router === undefined) return null;
+  return isProvider(get(topology, "network", network)) ? "a router" : `router ${router.router}`;
+}
+
+/** For each ECMP route and policy: whether a port is one of its next hops. */
+export function hopsOf(topology: Topology): readonly ((port: string) => boolean)[] {
+  const groups = [...all(topology, "route"), ...all(topology, "policy")].map((item) => {
+    if (item.kind === "route") return item.nextHops;
+    return typeof item.action === "object" ? item.action.nextHops : [];
+  });
+  return groups
+    .filter((hops) => hops.length > 1)
+    .map((hops) => (port) => {
+      const { ips, claims } = get(topology, "port", port);
+      return [...ips, ...claims].some((ip) => hops.includes(ip));
+    });
+}
+
+export function isManyTcp({ packet, flows }: IpProbe): boolean {
+  return (
+    flows > 1 &&
+    packet.fragment === undefined &&
+    "protocol" in packet.body &&
+    packet.body.protocol === TCP
+  );
+}
+
+export function targetOf(probe: Probe): string {
+  return probe.kind === "question" ? probe.target : "";
+}
+
+/** The port that a question is about; null = it is no question, or about none. */
+export function askedPort({ topology, probe }: Disagreement): Port | null {
+  if (probe.kind !== "question") return null;
+  return ownerOf(topology, get(topology, "port", probe.from).network, probe.target) ?? null;
+}
+
+/** The question itself, at some other port. */
+export function isAsked({ probe }: Disagreement, { port, src, what }: Arrival): boolean {
+  const asks =
+    (what.kind === "arp" && what.op === "request") ||
+    (what.kind === "nd" && what.op === "solicitation");
+  return asks && src === probe.from && port !== probe.from;
+}
+
+/** Whether a router made the packet. */
+export function isSaid(topology: Topology, { what }: Arrival): boolean {
+  return (
+    "from" in what &&
+    attachments(topology).some(({ addresses }) => addresses.some(({ ip }) => ip === what.from))
+  );
+}
+
+/** Both are the same but for the TTL, which is one less in OVN. */
+export function isOneLess(ovn: Arrival, weft: Arrival): boolean {
+  return (
+    ttlOf(ovn) + 1 === ttlOf(weft) && arrivalText(withTtl(weft, ttlOf(ovn))) === arrivalText(ovn)
+  );
+}
+
+/** The same error of a router further on, which OVN sends back over the router that the packet came from. */
+export function tookLongerBack(ovn: Arrival, weft: Arrival): boolean {
+  const byRouters = ovn.src.includes("router") && weft.src.includes("router");
+  const same = { ...withTtl(weft, ttlOf(ovn)), src: ovn.src };
+  return (
+    isError(ovn) && byRouters && ttlOf(ovn) < ttlOf(weft) && arrivalText(same) === arrivalText(ovn)
+  );
+}
+
+/** The same error, from the address that another one is from. */
+export function sayingAs(arrival: Arrival, other: Arrival): Arrival {
+  if (arrival.what.kind !== "error" || other.what.kind !== "error") return arrival;
+  return { ...arrival, what: { ...arrival.what, from: other.what.from } };
+}
+
+export function ttlOf({ what }: Arrival): number {
+  return "ttl" in what ? what.ttl : 0;
+}
+
+export function withTtl(arrival: Arrival, ttl: number): Arrival {
+  return "ttl" in arrival.what ? { ...arrival, what: { ...arrival.what, ttl } } : arrival;
+}
