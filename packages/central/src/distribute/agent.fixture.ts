@@ -69,8 +69,13 @@ export class FakeAgent {
   }
 
   /** Nothing is under way, neither to it nor for it. */
+  /** Of its session in central. */
+  get state(): string {
+    return this.#incoming?.session.state ?? "closed";
+  }
+
   get isQuiet(): boolean {
-    const state = this.#incoming?.session.state ?? "closed";
+    const { state } = this;
     const isWorking = state === "registering" || state === "comparing" || state === "judging";
     return this.#inbox.length === 0 && this.#central.publisher.isIdle && !isWorking;
   }

@@ -152,12 +152,18 @@ export function turn(): Promise<void> {
 }
 
 /** Frames of so many chassis may go out one a turn. */
+/** Far more than any of these tests takes. */
+const MAX_TURNS = 20_000;
 const QUIET_TURNS = 6;
 
 /** Delivers until nobody has anything to say. */
 export async function settle(agents: readonly FakeAgent[]): Promise<void> {
   let quiet = 0;
-  while (quiet < QUIET_TURNS) {
+  for (let turns = 0; quiet < QUIET_TURNS; turns++) {
+    if (turns > MAX_TURNS) {
+      const loud = agents.filter((agent) => !agent.isQuiet);
+      throw new Error(`never quiet: ${loud.map(({ chassis, state }) => `${chassis} ${state}`)}`);
+    }
     await turn();
     quiet = agents.every((agent) => agent.isQuiet) ? quiet + 1 : 0;
     for (const agent of agents) {
