@@ -35,6 +35,8 @@ export class VolatileTable<T extends VolatileName> {
   /** What changed since the last call; a row that ended as it began is left out. */
   take(): RowChange[] {
     const changes: RowChange[] = [];
+    // Asked with every message; clear() of an empty map costs a new one.
+    if (this.#before.size === 0) return changes;
     for (const [id, before] of this.#before) {
       const after = this.#rows.get(id);
       if (!sameFields(before, after)) {

@@ -26,7 +26,7 @@ export class DurableFrames {
   durable(sequence: bigint): void {
     const left = this.#frames.findIndex((frame) => frame.sequence > sequence);
     if (left === 0) return;
-    this.#frames = left < 0 ? [] : this.#frames.slice(left);
+    this.#frames.splice(0, left < 0 ? this.#frames.length : left);
     this.#oldest = oldestOf(this.#frames);
   }
 

@@ -27,6 +27,8 @@ export interface FanOutOptions {
 
 /** Deliveries between two steps. */
 const STEP = 64;
+/** Most of a turn that goes into frames: HTTP/2 sends what was written only when the turn is over. */
+const WRITE_MS = 0.3;
 
 export class FanOut {
   readonly encoder = new InstructionEncoder();
@@ -125,7 +127,7 @@ export class FanOut {
 
   #flush(): void {
     this.#turn = undefined;
-    const isOver = newSlice(this.#options.budgetMs);
+    const isOver = newSlice(Math.min(WRITE_MS, this.#options.budgetMs ?? WRITE_MS));
     for (const peer of this.#dirty) {
       this.#dirty.delete(peer);
       if (peer.outbox.overflowed) this.#options.overflowed(peer);

@@ -36,9 +36,10 @@ const SPARE_KEYS = 16_384;
 export class Outbox {
   readonly chassis: string;
   readonly #reader: OutboxReader;
-  readonly #pending = new Set<string>();
+  /** undefined = none. A set for each frame: one that is emptied and kept would leave old garbage with every frame. */
+  #pending: Set<string> | undefined;
   readonly #drops = new Set<string>();
-  #unacked: Unacked[] = [];
+  readonly #unacked: Unacked[] = [];
   /** Oldest of what is pending; undefined = nothing is. */
   #stem: Stem | undefined;
   #sent = 0n;
@@ -58,7 +59,7 @@ export class Outbox {
   }
 
   get pending(): number {
-    return this.#pending.size + this.#drops.size;
+    return this.#pendingKeys + this.#drops.size;
   }
 
   get unacked(): number {
@@ -94,21 +95,20 @@ export class Outbox {
 
   /** More is pending than its own keys explain: keys came and went while it did not read. */
   get overflowed(): boolean {
-    return (
-      this.#pending.size > SPARE_KEYS && this.#pending.size > SPARE_KEYS + 2 * this.instructions
-    );
+    const keys = this.#pendingKeys;
+    return keys > SPARE_KEYS && keys > SPARE_KEYS + 2 * this.instructions;
   }
 
   put(key: string, stem: Stem): void {
     if (this.#muted) return;
-    this.#pending.add(key);
+    this.#add(key);
     this.#note(stem);
   }
 
   /** The whole scope. A drop of it that is still pending stays: an agent drops before it adds. */
   gain(scope: string, stem: Stem): void {
     if (this.#muted) return;
-    for (const key of this.#reader.instructions(scope).keys()) this.#pending.add(key);
+    for (const key of this.#reader.instructions(scope).keys()) this.#add(key);
     this.#note(stem);
   }
 
@@ -120,9 +120,8 @@ export class Outbox {
 
   /** Forgets everything: a resync says what is to be sent. `stem` = what it already realized, plus one. */
   reset(stem: Stem): void {
-    this.#pending.clear();
-    this.#drops.clear();
-    this.#unacked = [];
+    this.#forgetPending();
+    this.#unacked.length = 0;
     this.#stem = stem;
     this.#syncSent = false;
     this.#muted = false;
@@ -133,8 +132,7 @@ export class Outbox {
    * What it has realized stays as it was.
    */
   mute(): void {
-    this.#pending.clear();
-    this.#drops.clear();
+    this.#forgetPending();
     this.#muted = true;
   }
 
@@ -155,11 +153,11 @@ export class Outbox {
       // What it holds but has not acked: nothing is sent again, but the next ack must cover it.
       this.#note(frame.stem);
       if (frame.sequence <= sequence) continue;
-      for (const key of frame.keys) this.#pending.add(key);
+      for (const key of frame.keys) this.#add(key);
       // Had the scope been gained again since, its keys are pending or in a later frame.
       for (const scope of frame.dropScopes) this.#drops.add(scope);
     }
-    this.#unacked = [];
+    this.#unacked.length = 0;
     this.#acked = sequence;
     return true;
   }
@@ -177,7 +175,7 @@ export class Outbox {
     const scopes = this.#reader.scopes(this.chassis);
     const keys: string[] = [];
     const bodies: (Buffer | undefined)[] = [];
-    for (const key of this.#pending) {
+    for (const key of this.#pending ?? []) {
       const scope = scopeOf(key);
       const body = scopes.has(scope) ? this.#reader.instructions(scope).get(key) : undefined;
       // A key of a scope that goes as a whole needs no delete of its own.
@@ -190,8 +188,7 @@ export class Outbox {
     const writtenMs = undefined;
     this.#unacked.push({ sequence, keys, dropScopes, inSync, sentMs: nowMs, stem, writtenMs });
     this.#onDisk.sent(sequence, stem.sequence);
-    this.#pending.clear();
-    this.#drops.clear();
+    this.#forgetPending();
     this.#stem = undefined;
     this.#sent = sequence;
     this.#syncSent ||= inSync;
@@ -210,8 +207,8 @@ export class Outbox {
     nowMs: number,
   ): { inSync: boolean; oldestSentMs: number | undefined } | undefined {
     if (sequence > this.#sent) return undefined;
-    const done = this.#unacked.filter((frame) => frame.sequence <= sequence);
-    this.#unacked = this.#unacked.slice(done.length);
+    const left = this.#unacked.findIndex((frame) => frame.sequence > sequence);
+    const done = this.#unacked.splice(0, left < 0 ? this.#unacked.length : left);
     if (sequence > this.#acked) this.#acked = sequence;
     if (done.length > 0) this.#ackedMs = nowMs;
     return { inSync: done.some((frame) => frame.inSync), oldestSentMs: done[0]?.sentMs };
@@ -241,6 +238,20 @@ export class Outbox {
     if (!this.#syncSent || !this.#onDisk.covers(sequence)) return false;
     for (const stem of this.#stems()) if (stem.sequence <= sequence) return false;
     return true;
+  }
+
+  get #pendingKeys(): number {
+    return this.#pending?.size ?? 0;
+  }
+
+  #add(key: string): void {
+    this.#pending ??= new Set();
+    this.#pending.add(key);
+  }
+
+  #forgetPending(): void {
+    this.#pending = undefined;
+    if (this.#drops.size > 0) this.#drops.clear();
   }
 
   *#stems(): Generator<Stem> {

@@ -71,12 +71,11 @@ export function owedSinceMs(peer: Peer): number | undefined {
 
 /** An ack names all that fails now. */
 export function noteAck(peer: Peer, ack: Ack): void {
-  Object.assign(peer, {
-    failed: ack.failed.slice(0, MAX_FAILED).map(toFailure),
-    failedTotal: Math.max(ack.failedTotal, ack.failed.length),
-    driftRepaired: ack.driftRepaired,
-    flows: ack.flows,
-  });
+  const isSame = ack.failed.length === 0 && peer.failed.length === 0;
+  if (!isSame) peer.failed = ack.failed.slice(0, MAX_FAILED).map(toFailure);
+  peer.failedTotal = Math.max(ack.failedTotal, ack.failed.length);
+  peer.driftRepaired = ack.driftRepaired;
+  peer.flows = ack.flows;
 }
 
 /** What is refused is remembered until the port is reported again. */

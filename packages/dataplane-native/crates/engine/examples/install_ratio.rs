@@ -82,9 +82,9 @@ fn main() {
             "{sent} messages"
         );
         drop(probe);
+        // It needs the TLV map, the groups and the meters, which the engine leaves.
         clear(&ovs);
 
-        // It needs the TLV map, which the engine left, and its groups.
         let stall = Stall::watch(&ovs.dir.join("vs.ctl"));
         let started = Instant::now();
         let path = file.display().to_string();
@@ -100,6 +100,7 @@ fn main() {
         their_stall = their_stall.max(stall.end());
         let count = ovs.ofctl("dump-aggregate", &[]);
         clear(&ovs);
+        ovs.ofctl("del-groups", &[]);
         println!(
             "pair {pair}: engine {our:.2?} (stood {stood:.1?}; one more port: median {:.2?}, longest {:.2?}), ovs-ofctl {their:.2?} ({})",
             singles[25],
@@ -149,7 +150,9 @@ fn bundle_add(ovs: &Ovs, file: &str) -> Command {
 fn network(wanted: usize) -> EngineBatch {
     let text = |ports: usize| {
         let mut text = "chassis/c1/config key=1\nlocal/tunnel/1 ofport=10 ips=172.31.0.1\n\
-            network/7/config id=n7 encap=geneve\n"
+            network/7/config id=n7 encap=geneve\n\
+            chassis/c1/port/800000 id=p network=7 mac=02:00:ff:01:00:00 ips=10.201.0.1\n\
+            local/vif/p ofport=21\n"
             .to_owned();
         for port in 1..=ports {
             let (a, b, c) = (port >> 16, (port >> 8) & 255, port & 255);
@@ -180,7 +183,6 @@ fn write_flows(compiler: &Compiler, file: &Path) {
 
 fn clear(ovs: &Ovs) {
     ovs.ofctl("del-flows", &[]);
-    ovs.ofctl("del-groups", &[]);
     // Open vSwitch frees what it removed later, on the same thread: that is not what is measured.
     std::thread::sleep(Duration::from_secs(1));
 }

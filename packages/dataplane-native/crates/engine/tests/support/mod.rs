@@ -7,6 +7,7 @@ pub mod instructions;
 
 use prost::Message as _;
 use std::fmt::Write as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -71,8 +72,9 @@ impl Ovs {
             database,
             switch: None,
         };
+        // Its socket is there a moment before it listens.
         until("the database", || {
-            ovs.dir.join("db.sock").exists().then_some(())
+            UnixStream::connect(ovs.dir.join("db.sock")).ok()
         });
         ovs.vsctl(&["--no-wait", "init"]);
         ovs.start_switch();
