@@ -13,8 +13,8 @@ interface StoredStep extends Omit<FixedStep, "topology"> {
 }
 
 export function encodeCase({ steps }: FixedCase): string {
-  const stored = steps.map(({ what, topology, probes }): StoredStep => {
-    return { what, topology: [...topology.values()], probes };
+  const stored = steps.map((step): StoredStep => {
+    return { ...step, topology: [...step.topology.values()] };
   });
   return `${JSON.stringify({ steps: stored }, null, 2)}\n`;
 }
@@ -22,8 +22,8 @@ export function encodeCase({ steps }: FixedCase): string {
 export function decodeCase(text: string): FixedCase {
   const { steps } = JSON.parse(text) as { readonly steps: readonly StoredStep[] };
   return {
-    steps: steps.map(({ what, topology, probes }) => {
-      return { what, topology: new Map(topology.map((item) => [item.id, item])), probes };
+    steps: steps.map((step) => {
+      return { ...step, topology: new Map(step.topology.map((item) => [item.id, item])) };
     }),
   };
 }

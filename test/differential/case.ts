@@ -9,6 +9,8 @@ import { chooseProbes, framesOf, otherFlows, type Probe } from "./probes.ts";
 import { Random } from "./random.ts";
 import type { FixedCase } from "./shrink.ts";
 import type { Side } from "./side.ts";
+import { Sweeper } from "./sweeper.ts";
+import type { Sweep } from "./sweeps.ts";
 import { all, EMPTY, isProvider, type Topology } from "./topology.ts";
 
 export interface Sides {
@@ -26,6 +28,8 @@ export interface Failure {
   readonly probe: Probe | null;
   /** What a system said when it did not take the step; then there are no outcomes. Absent = it took it. */
   readonly error?: string;
+  /** ECMP did not choose as it should; then there are no outcomes. Absent = it is not about that. */
+  readonly sweep?: { readonly sweep: Sweep; readonly wrong: readonly string[] };
   readonly ovn: readonly Arrival[];
   readonly weft: readonly Arrival[];
   /** What is left when the differences that are meant are taken away. */
@@ -46,6 +50,8 @@ const DEADLINE_MS = 5_000;
 
 /** The systems cannot be brought back to where they were: start them again. */
 export class BrokenLabError extends Error {}
+
+const NO_OUTCOMES = { ovn: [], weft: [], unexplained: { ovn: [], weft: [] } } as const;
 
 /** Is told what came of each probe, when both systems agree or differ as is meant. */
 export type Listener = (
@@ -72,14 +78,14 @@ export class Runner {
     const failures: Failure[] = [];
     const because = new Map<string, number>();
     let probes = 0;
+    const sweeper = new Sweeper(this.#sides, (count) => this.#takeIds(count));
     let before: Topology = EMPTY;
-    for (const [step, { topology, probes: chosen }] of steps.entries()) {
+    for (const [step, { topology, probes: chosen, sweeps }] of steps.entries()) {
       try {
         await this.#change(tag, before, topology);
       } catch (error) {
         const text = error instanceof Error ? error.message : String(error);
-        const nothing = { ovn: [], weft: [] };
-        failures.push({ step, probe: null, error: text, ...nothing, unexplained: nothing });
+        failures.push({ step, probe: null, error: text, ...NO_OUTCOMES });
         await this.#clear(tag, topology, before);
         return { failures, probes, because };
       }
@@ -88,6 +94,13 @@ export class Runner {
       for (const failure of await this.#compare(topology, chosen, because)) {
         failures.push({ step, ...failure });
       }
+      sweeper.forget(topology);
+      for (const sweep of sweeps) {
+        const wrong = await sweeper.run(topology, sweep);
+        if (wrong.length === 0) continue;
+        failures.push({ step, probe: null, sweep: { sweep, wrong }, ...NO_OUTCOMES });
+      }
+      probes += sweeps.length;
       if (failures.length > 0) break;
     }
     await this.#clear(tag, before);
@@ -179,13 +192,18 @@ export class Runner {
     return left;
   }
 
+  /** The first of so many. */
+  #takeIds(count: number): number {
+    const first = this.#nextId;
+    this.#nextId += count;
+    return first;
+  }
+
   /** Sends the probes on both sides and tells what came of each. */
   async #round(topology: Topology, probes: readonly Probe[], quietMs: number) {
     const { ovn, weft, hostMacs } = this.#sides;
     const sent: SentProbe[] = probes.map((probe) => {
-      const id = this.#nextId;
-      this.#nextId += probe.kind === "ip" ? probe.flows : 1;
-      return { probe, id };
+      return { probe, id: this.#takeIds(probe.kind === "ip" ? probe.flows : 1) };
     });
     for (const side of [ovn, weft]) side.guests.takeReceived();
     for (const { probe, id } of sent) {

@@ -5,8 +5,17 @@ import { DIFFERENCES, isExpectedStray, judge } from "./differences.ts";
 import type { Arrival, ArrivedError, ArrivedIp } from "./observe.ts";
 import type { IpPacket } from "./packets.ts";
 import type { IpProbe, Probe, QuestionProbe } from "./probes.ts";
-import { gatewayMac, interface_, port, route, router, WORLD } from "./topology.fixture.ts";
-import { type Item, type Policy, put, type Topology } from "./topology.ts";
+import {
+  gatewayMac,
+  interface_,
+  LEAKED,
+  port,
+  route,
+  router,
+  SHARED,
+  WORLD,
+} from "./topology.fixture.ts";
+import { get, type Item, type Policy, put, type Topology } from "./topology.ts";
 
 const UDP = { protocol: 17, fromPort: 1000, toPort: 2000 } as const;
 
@@ -80,6 +89,8 @@ const ecmp = (to: string) => gets(to, { to: "203.0.113.1" });
 const far = (ttl: number, src: string) =>
   error(11, 0, { from: "10.255.1.2", ttl, about: "10.0.1.11 > 10.0.4.16" }, src);
 
+const leaked = (ttl: number) => gets("p7", { to: "10.0.5.17", ttl }, "router r3");
+
 const far6 = (type: number) => {
   const about = "fd00:1::11 > fd00:4::16";
   const ends = { from: "fd00:ff:1::2", to: "fd00:1::11" };
@@ -138,6 +149,74 @@ const CASES: readonly Case[] = [
     wrong: [
       [[], [error(11, 0)]],
       [[gets("p3")], []],
+    ],
+  },
+  {
+    name: "a leak is one router",
+    topology: LEAKED,
+    probe: send({ to: "10.0.5.17" }),
+    ...{ ovn: [leaked(62)], weft: [leaked(63)] },
+    wrong: [
+      [[leaked(61)], [leaked(63)]],
+      [[], [leaked(63)]],
+      [[leaked(63)], [leaked(64)]],
+      [[leaked(62)], [{ ...leaked(63), port: "p6", dst: "p6" }]],
+    ],
+  },
+  {
+    name: "a leak is one router",
+    topology: LEAKED,
+    probe: send({ to: "10.0.5.17", ttl: 2 }),
+    ovn: [error(11, 0, { from: "100.64.1.2", ttl: 252, about: "10.0.1.11 > 10.0.5.17" })],
+    weft: [leaked(1)],
+    wrong: [
+      [[error(11, 0, { from: "10.0.5.1", about: "10.0.1.11 > 10.0.5.17" })], [leaked(1)]],
+      [[], [leaked(2)]],
+    ],
+  },
+  {
+    name: "what a leak does not tell",
+    topology: LEAKED,
+    probe: send({ to: "10.0.5.30" }),
+    ovn: [{ ...leaked(62), what: { ...leaked(62).what, to: "10.0.5.30" } as ArrivedIp }],
+    weft: [error(3, 1, { about: "10.0.1.11 > 10.0.5.30" })],
+    wrong: [
+      [[], [error(3, 1, { about: "10.0.1.11 > 10.0.5.31" })]],
+      [[], [error(3, 1, { about: "10.0.1.11 > 10.0.5.30", from: "10.0.2.1" })]],
+    ],
+  },
+  {
+    name: "ports of other projects on a shared network",
+    topology: SHARED,
+    probe: send({ to: "10.0.3.18", body: { echo: "request" } }),
+    ovn: [gets("p8", { to: "10.0.3.18" }, "a router")],
+    weft: [error(3, 1, { about: "10.0.1.11 > 10.0.3.18" })],
+    wrong: [
+      [[gets("p8", { to: "10.0.3.18", ttl: 62 }, "a router")], []],
+      [[], [error(3, 0, { about: "10.0.1.11 > 10.0.3.18" })]],
+      [[gets("p5", { to: "10.0.3.18" }, "a router")], []],
+    ],
+  },
+  {
+    name: "routers of other projects on a shared network",
+    topology: put(SHARED, port(7, 1), port(9, 3, { security: false })),
+    probe: {
+      ...send({ src: "02:00:00:00:00:15", dst: gatewayMac(4, 3), from: "10.0.3.15" }),
+      from: "p5",
+    },
+    ovn: [{ ...error(3, 0, { from: "10.0.3.98", to: "10.0.3.15" }), port: "p5", dst: "p5" }],
+    weft: [{ ...gets("p9", { from: "10.0.3.15" }, "p5"), dst: "a router" }],
+    wrong: [[[], [{ ...gets("p7", { from: "10.0.3.15" }, "p5"), dst: "a router" }]]],
+  },
+  {
+    name: "routers of other projects on a shared network",
+    topology: SHARED,
+    probe: ask("10.0.3.98", { from: "p5", as: "10.0.3.15" }),
+    ovn: [{ ...answered("a router", "10.0.3.98", "10.0.3.15"), port: "p5", dst: "p5" }],
+    weft: [asked("p8", "10.0.3.98", "10.0.3.15", "p5")],
+    wrong: [
+      [[], [gets("p8", { to: "10.0.3.98" })]],
+      [[], [asked("p8", "10.0.3.98", "10.0.3.15", "p6")]],
     ],
   },
   {
@@ -304,4 +383,18 @@ test("what a system may say by itself", () => {
   expect(isExpectedStray(WORLD, "weft", byRouter("p3"))).toBe(false);
   expect(isExpectedStray(WORLD, "weft", byRouter("p4"))).toBe(true);
   expect(isExpectedStray(WORLD, "ovn", gets("p3"))).toBe(false);
+});
+
+test("hosts of a flat network look for their neighbours, and nobody else does in their place", () => {
+  const flat = put(WORLD, {
+    ...get(WORLD, "network", "n3"),
+    type: { vlan: 0, shared: false },
+  });
+  const from = "fe80::58ad:5eff:fe59:b33f";
+  const looks = (content: string, src = "5a:ad:5e:59:b3:3f") =>
+    gets("p5", { from, to: "ff02::2", ttl: 255, content }, src);
+  expect(isExpectedStray(flat, "weft", looks("icmp 133/0"))).toBe(true);
+  expect(isExpectedStray(WORLD, "weft", looks("icmp 133/0"))).toBe(false);
+  expect(isExpectedStray(flat, "weft", looks("udp"))).toBe(false);
+  expect(isExpectedStray(flat, "weft", looks("icmp 133/0", "02:00:00:00:00:11"))).toBe(false);
 });

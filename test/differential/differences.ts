@@ -1,6 +1,7 @@
 // Where Weft differs from OVN on purpose: each with the packets it is about and what either system does with them. A difference of two
 // outcomes that these do not explain to the last arrival is a failure. Pure; judged by case.ts, itself tested in differences.test.ts.
 
+import { parseMac } from "@weft/shared/net/mac.ts";
 import type { Arrival } from "./observe.ts";
 import { arrivalText } from "./observe.ts";
 import type { Probe } from "./probes.ts";
@@ -28,6 +29,11 @@ import {
   isSaid,
   isOneLess,
   tookLongerBack,
+  isError,
+  ttlOf,
+  endsAt,
+  isOfLeak,
+  isForeignRouter,
 } from "./disagreement.ts";
 
 /** They were seen on this series of OVN; another one may do otherwise. */
@@ -162,6 +168,87 @@ export const DIFFERENCES: readonly Difference[] = [
     },
   },
   {
+    name: "a leak is one router",
+    ovn: "two, which are joined: the one whose prefix it is counts the TTL down as well",
+    weft: "the router that a prefix is leaked to delivers by itself",
+    explain: ({ probe, fates: ways, ovn, weft }) => {
+      if (probe.kind !== "ip") return NOTHING;
+      const { from, to } = probe.packet;
+      const leaked = ways.filter((way) => way.end === "delivered" && way.leaked === true);
+      const isWay = (arrival: Arrival) =>
+        isIp(arrival) && arrival.what.to === to && leaked.some((way) => endsAt(way, arrival));
+      const pairs = ovn.flatMap((one) => {
+        const twin = weft.find((other) => isWay(other) && isOneLess(one, other));
+        return twin === undefined ? [] : [{ one, twin }];
+      });
+      const ended = ovn.filter(
+        ({ what }) =>
+          what.kind === "error" &&
+          what.to === from &&
+          what.about === `${from} > ${to}` &&
+          isOfLeak(what.from),
+      );
+      const last = weft.filter((arrival) => isWay(arrival) && ttlOf(arrival) === 1);
+      return {
+        ovn: [...pairs.map(({ one }) => one), ...ended],
+        weft: [...pairs.map(({ twin }) => twin), ...last],
+      };
+    },
+  },
+  {
+    name: "what a leak does not tell",
+    ovn: "claimed addresses and routers behind a leak are reached",
+    weft: "host unreachable, unless the chassis knows the network anyway",
+    explain: (disagreement) => {
+      const { probe, fates: ways, ovn } = disagreement;
+      const behind = ways.filter(({ end }) => end === "behind a leak");
+      if (probe.kind !== "ip" || behind.length === 0) return NOTHING;
+      const { from, to } = probe.packet;
+      const isMeant = (arrival: Arrival) =>
+        behind.some((way) => isFrom(arrival, disagreement, way)) ||
+        (isIp(arrival) && (arrival.what.to === to || arrival.what.from === to));
+      const isTheirs = (arrival: Arrival) =>
+        isMeant(arrival) || (isError(arrival) && arrival.what.about === `${from} > ${to}`);
+      return { ovn: ovn.filter(isTheirs), weft: disagreement.weft.filter(isMeant) };
+    },
+  },
+  {
+    name: "ports of other projects on a shared network",
+    ovn: "reached by every router there",
+    weft: "host unreachable, unless they are on the same chassis: the physical network is not asked",
+    explain: (disagreement) => {
+      const beyond = disagreement.fates.filter(({ end }) => end === "port beyond");
+      const ends = disagreement.fates.filter(({ end }) => end === "delivered");
+      if (beyond.length === 0) return NOTHING;
+      const weft = disagreement.weft.filter(
+        (arrival) =>
+          says(arrival, "hostUnreachable") &&
+          beyond.some((way) => isFrom(arrival, disagreement, way)),
+      );
+      const ovn = disagreement.ovn.filter((one) => ends.some((way) => endsAt(way, one)));
+      return { ovn, weft };
+    },
+  },
+  {
+    name: "routers of other projects on a shared network",
+    ovn: "route and answer for all who are there",
+    weft: "only where a chassis hosts something of their project; elsewhere their MAC is nobody's",
+    explain: (disagreement) => {
+      const { topology, probe, fates: ways, ovn, weft } = disagreement;
+      if (isForeignRouter(disagreement)) {
+        return { ovn, weft: weft.filter((one) => isAsked(disagreement, one)) };
+      }
+      const isTheirs = ways.some((way) => way.end === "silent" && way.why === "router of others");
+      if (!isTheirs) return NOTHING;
+      const isOpen = ({ port }: Arrival) => !get(topology, "port", port).security;
+      const { network } = get(topology, "port", probe.from);
+      const flooded = weft.filter(
+        (one) => isOpen(one) && get(topology, "port", one.port).network === network,
+      );
+      return { ovn, weft: weft.length === flooded.length ? flooded : [] };
+    },
+  },
+  {
     name: "no route",
     ovn: "silence",
     weft: "network unreachable (IPv6: no route), from the address that the packet came in at",
@@ -185,7 +272,7 @@ export const DIFFERENCES: readonly Difference[] = [
     weft: "by addresses and ports, fragments and echo by addresses",
     explain: ({ fates: ways, probe, ovn, weft }) => {
       // Of many TCP connections both use every member: there the sets are equal.
-      const members = ways.filter(({ end }) => end !== "router beyond");
+      const members = ways.filter(({ end }) => end !== "router beyond" && end !== "port beyond");
       if (probe.kind !== "ip" || members.length < 2 || isManyTcp(probe)) return NOTHING;
       const isWay = ({ port, what }: Arrival) =>
         what.kind === "ip" &&
@@ -377,6 +464,7 @@ export function isExpectedStray(
   stray: Arrival,
 ): boolean {
   const { what, port } = stray;
+  if (isOfMachine(topology, stray)) return true;
   if (what.kind !== "arp" && what.kind !== "nd") return false;
   const receiver = get(topology, "port", port);
   const byRouter = stray.src === "a router" || stray.src.startsWith("router ");
@@ -387,4 +475,13 @@ export function isExpectedStray(
   }
   // OVN announces the ports of a network that has a physical one.
   return system === "ovn" && isProvider(get(topology, "network", receiver.network));
+}
+
+/** A machine of the physical network that looks for its neighbours: on a flat network the hosts themselves are heard. */
+function isOfMachine(topology: Topology, { port, src, what }: Arrival): boolean {
+  const { type } = get(topology, "network", get(topology, "port", port).network);
+  const isFlat = "vlan" in type && type.vlan === 0;
+  const isKnown = [...topology.values()].some((item) => "mac" in item && item.mac === src);
+  const looks = what.kind === "nd" || (what.kind === "ip" && what.content.startsWith("icmp 1"));
+  return isFlat && parseMac(src) !== undefined && !isKnown && looks;
 }

@@ -7,6 +7,7 @@ import { TCP } from "./packets.ts";
 import type { IpProbe, Probe } from "./probes.ts";
 import { isMulticastMac, parseMac } from "@weft/shared/net/mac.ts";
 import { linkLocal } from "../lab/frames.ts";
+import { LEAK_PREFIXES } from "./ovn-rows.ts";
 import { type Fate, ownerOf } from "./reference.ts";
 import { speaksFor } from "./side.ts";
 import {
@@ -79,6 +80,18 @@ export function isFrom(
   return isTheirs && isOurs && what.to === from && what.about === `${from} > ${to}`;
 }
 
+/** Whether an arrival is the end of this way of the probe. */
+export function endsAt(fate: Fate, { port, what }: Arrival): boolean {
+  return (
+    fate.end === "delivered" && fate.port === port && what.kind === "ip" && what.ttl === fate.ttl
+  );
+}
+
+/** Whether an address is an end of the join that a leak is in OVN. */
+export function isOfLeak(ip: string): boolean {
+  return LEAK_PREFIXES.some((prefix) => contains(prefix, ip));
+}
+
 /** Ports that policies send packets to. */
 export function rerouted(topology: Topology): readonly string[] {
   const hops = all(topology, "policy").flatMap(({ action }) =>
@@ -117,7 +130,7 @@ export function onlyWeftSays(
 }
 
 /** May this port have the packet, as OVN sees it, which filters what is delivered too? */
-export function mayReceive(port: Port, what: ArrivedIp | ArrivedError): boolean {
+export function mayReceive(port: Port, what: { readonly to: string }): boolean {
   const group = familyOf(what.to) === 4 ? "224.0.0.0/4" : "ff00::/8";
   return speaksFor(port, what.to) || what.to === "255.255.255.255" || contains(group, what.to);
 }
@@ -169,6 +182,18 @@ export function targetOf(probe: Probe): string {
 export function askedPort({ topology, probe }: Disagreement): Port | null {
   if (probe.kind !== "question") return null;
   return ownerOf(topology, get(topology, "port", probe.from).network, probe.target) ?? null;
+}
+
+/** Whether the probe asks for an address of a router of another project. */
+export function isForeignRouter({ topology, probe }: Disagreement): boolean {
+  if (probe.kind !== "question") return false;
+  const { network, project } = get(topology, "port", probe.from);
+  return attachments(topology).some(
+    ({ segment, router, mac, addresses }) =>
+      segment === network &&
+      get(topology, "router", router).project !== project &&
+      (linkLocal(mac) === probe.target || addresses.some(({ ip }) => ip === probe.target)),
+  );
 }
 
 /** The question itself, at some other port. */

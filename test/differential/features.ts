@@ -2,29 +2,35 @@
 // may change; a later capability joins the comparison by an entry here, and by saying what it is in each system. Pure.
 
 import type { Random } from "./random.ts";
+import {
+  anyRouter,
+  farRoute,
+  joined,
+  releaked,
+  unhopped,
+  withInterface,
+  withLeak,
+  withPolicy,
+  withRouter,
+  withoutMember,
+} from "./routing-pieces.ts";
 import { all, get, type Topology } from "./topology.ts";
 import {
   HOSTS,
   PROJECTS,
-  networkWith,
-  withPort,
-  withRouter,
-  projectsOf,
-  withInterface,
-  anyRouter,
-  farRoute,
+  anyEncap,
   changeOne,
-  dropOne,
-  withPolicy,
-  joined,
-  withMoreAddresses,
-  withFewerAddresses,
-  withPair,
   claimed,
+  dropOne,
+  networkWith,
+  networksFor,
   nextVlan,
+  projectsOf,
   unclaimed,
-  unpaired,
-  unhopped,
+  withFewerAddresses,
+  withMoreAddresses,
+  withPair,
+  withPort,
 } from "./pieces.ts";
 
 export interface Feature {
@@ -35,7 +41,13 @@ export interface Feature {
   readonly add: (topology: Topology, random: Random) => Topology;
   /** Ways that what it added, or what is there, changes; one is taken. */
   readonly changes: readonly ((topology: Topology, random: Random) => Topology)[];
+  /** A change that comes first, mostly, where it can be made; absent = none. */
+  readonly first?: (topology: Topology, random: Random) => Topology;
 }
+
+/** How often a topology has claimed addresses on provider networks. */
+const CLAIMS_ON_THE_WIRE = 0;
+
 export const FEATURES: readonly Feature[] = [
   {
     name: "ports",
@@ -68,14 +80,30 @@ export const FEATURES: readonly Feature[] = [
     chance: 0.4,
     add: (topology, random) => {
       const project = random.pick(projectsOf(topology));
-      return networkWith(topology, project, random, { vlan: nextVlan(topology) });
+      const vlan = nextVlan(topology, random);
+      return networkWith(topology, project, random, { vlan, shared: false });
+    },
+    changes: [],
+  },
+  {
+    name: "shared network",
+    chance: 0.25,
+    add: (topology, random) => {
+      const vlan = nextVlan(topology, random);
+      return networkWith(topology, PROJECTS[0], random, { vlan, shared: true });
     },
     changes: [],
   },
   {
     name: "second tenant",
     chance: 0.35,
-    add: (topology, random) => networkWith(topology, PROJECTS[1], random, { encap: "geneve" }),
+    add: (topology, random) => networkWith(topology, PROJECTS[1], random, anyEncap(random)),
+    changes: [],
+  },
+  {
+    name: "third tenant",
+    chance: 0.35,
+    add: (topology, random) => networkWith(topology, PROJECTS[2], random, anyEncap(random)),
     changes: [],
   },
   {
@@ -95,16 +123,16 @@ export const FEATURES: readonly Feature[] = [
     name: "port security off",
     chance: 0.3,
     add: (topology, random) =>
-      changeOne(topology, random, all(topology, "port").filter(unpaired), (port) => ({
+      changeOne(topology, random, all(topology, "port"), (port) => ({
         ...port,
         security: false,
       })),
     changes: [
-      (topology, random) =>
-        changeOne(topology, random, all(topology, "port").filter(unpaired), (port) => ({
-          ...port,
-          security: !port.security,
-        })),
+      (topology, random) => {
+        // What a port with port security off has claimed it would have to announce again.
+        const able = all(topology, "port").filter((port) => port.security || unclaimed(port));
+        return changeOne(topology, random, able, (port) => ({ ...port, security: !port.security }));
+      },
     ],
   },
   {
@@ -114,10 +142,8 @@ export const FEATURES: readonly Feature[] = [
     changes: [
       (topology, random) => {
         const router = anyRouter(topology, random);
-        const networks = all(topology, "network");
         if (router === null) return topology;
-        const { project } = get(topology, "router", router);
-        const own = networks.filter((one) => one.project === project);
+        const own = networksFor(topology, get(topology, "router", router).project);
         return own.length === 0 ? topology : withInterface(topology, router, random.pick(own));
       },
       (topology, random) =>
@@ -188,14 +214,9 @@ export const FEATURES: readonly Feature[] = [
     add: (topology, random) => farRoute(topology, random, random.between(2, 4)),
     changes: [
       (topology, random) => farRoute(topology, random, random.between(2, 4)),
-      (topology, random) =>
-        changeOne(
-          topology,
-          random,
-          all(topology, "route").filter(({ nextHops }) => nextHops.length > 1),
-          (route) => ({ ...route, nextHops: route.nextHops.slice(1) }),
-        ),
+      withoutMember,
     ],
+    first: withoutMember,
   },
   {
     name: "route tables",
@@ -226,7 +247,19 @@ export const FEATURES: readonly Feature[] = [
   {
     name: "allowed pairs",
     chance: 0.3,
-    add: withPair,
-    changes: [withPair, claimed],
+    add: (topology, random) => withPair(topology, random),
+    changes: [(topology, random) => withPair(topology, random), claimed],
+  },
+  {
+    name: "claims on provider networks",
+    chance: CLAIMS_ON_THE_WIRE,
+    add: (topology, random) => withPair(topology, random, true),
+    changes: [],
+  },
+  {
+    name: "leaks",
+    chance: 0.5,
+    add: withLeak,
+    changes: [withLeak, releaked, dropOne("leak")],
   },
 ];

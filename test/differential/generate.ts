@@ -2,7 +2,7 @@
 // machine; always valid for both systems. What can be drawn is the table in features.ts. Pure.
 
 import { FEATURES } from "./features.ts";
-import { networkWith } from "./pieces.ts";
+import { anyEncap, networkWith, PROJECTS } from "./pieces.ts";
 import { Random } from "./random.ts";
 import { difference, EMPTY, type Topology } from "./topology.ts";
 import { problems } from "./validity.ts";
@@ -33,8 +33,7 @@ export function generateCase(seed: number, { features }: GenerateOptions = {}): 
   const chosen = FEATURES.filter(({ name }) => features?.includes(name) ?? true);
   let topology = EMPTY;
   for (let count = random.between(1, 3); count > 0; count--) {
-    const encap = random.pick(["geneve", "geneve", "vxlan"] as const);
-    topology = networkWith(topology, "red", random, { encap });
+    topology = networkWith(topology, PROJECTS[0], random, anyEncap(random));
   }
   // Networks first: everything else is put into them.
   const order = [...chosen].sort((a, b) => rank(a.name) - rank(b.name));
@@ -43,8 +42,10 @@ export function generateCase(seed: number, { features }: GenerateOptions = {}): 
   }
   const steps: Step[] = [{ what: "load", topology, probeSeed: random.between(0, 2 ** 31) }];
   const changing = chosen.filter(({ changes }) => changes.length > 0);
-  for (let count = random.between(1, 3); count > 0 && changing.length > 0; count--) {
-    const next = changeOf(topology, changing, random);
+  for (let count = random.between(1, 2); count > 0 && changing.length > 0; count--) {
+    const wanted = steps.length === 1 && random.chance(0.8);
+    const next =
+      (wanted ? firstOf(topology, changing, random) : null) ?? changeOf(topology, changing, random);
     if (next === null) continue;
     topology = next.topology;
     steps.push({ ...next, probeSeed: random.between(0, 2 ** 31) });
@@ -57,13 +58,32 @@ function differs(before: Topology, after: Topology): boolean {
   return gone.length + now.length > 0;
 }
 
+const NETWORKS_FIRST: readonly string[] = [
+  ...["provider network", "shared network", "second tenant", "third tenant", "ports"],
+];
+
 function rank(name: string): number {
-  const at = ["provider network", "second tenant", "ports"].indexOf(name);
-  return at < 0 ? 3 : at;
+  const at = NETWORKS_FIRST.indexOf(name);
+  return at < 0 ? NETWORKS_FIRST.length : at;
 }
 
 function valid(before: Topology, after: Topology): Topology {
   return problems(after).length === 0 ? after : before;
+}
+
+/** The change of some feature that wants to be the first. */
+function firstOf(
+  topology: Topology,
+  features: readonly (typeof FEATURES)[number][],
+  random: Random,
+): { readonly what: string; readonly topology: Topology } | null {
+  for (const { name, first } of random.shuffle(features)) {
+    const after = first?.(topology, random) ?? topology;
+    if (differs(topology, after) && problems(after).length === 0) {
+      return { what: name, topology: after };
+    }
+  }
+  return null;
 }
 
 function changeOf(

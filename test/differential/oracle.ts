@@ -28,13 +28,16 @@ export function opinion(
 function ofDelivery(
   topology: Topology,
   to: string,
-  { port, ttl }: Extract<Fate, { end: "delivered" }>,
+  { port, ttl, leaked }: Extract<Fate, { end: "delivered" }>,
   arrivals: readonly Arrival[],
 ): string | null {
   // Whether a port gets what is for others is where the systems differ.
   if (!speaksFor(get(topology, "port", port), to)) return null;
+  // How many routers a leak is is where the systems differ as well.
+  if (leaked === true && ttl === 1) return null;
+  const ttls = leaked === true ? [ttl, ttl - 1] : [ttl];
   const right = arrivals.filter(
-    (arrival) => arrival.port === port && arrival.what.kind === "ip" && arrival.what.ttl === ttl,
+    ({ port: at, what }) => at === port && what.kind === "ip" && ttls.includes(what.ttl),
   );
   if (right.length === 0) return `nothing at ${port} with TTL ${ttl}`;
   return right.length === arrivals.length ? "agrees" : "something arrived elsewhere as well";

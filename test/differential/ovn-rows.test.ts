@@ -1,7 +1,7 @@
 // What a topology is in OVN, and that a change touches only its own rows.
 import { expect, test } from "vitest";
 import { ovnCommands } from "./ovn-rows.ts";
-import { port, route, WORLD } from "./topology.fixture.ts";
+import { LEAKED, network, port, route, WORLD } from "./topology.fixture.ts";
 import { EMPTY, get, put, type Topology, without } from "./topology.ts";
 
 const text = (before: Topology, after: Topology) =>
@@ -48,6 +48,30 @@ test.each<[string, Topology, readonly string[]]>([
   ["an interface less", without(WORLD, "i13"), ["lsp-del c1.i13-sw", "lrp-del c1.i13"]],
 ])("change: %s", (_what, after, expected) => {
   expect(text(WORLD, after)).toEqual(expected);
+});
+
+test("a leak joins two routers, and only what is leaked goes that way", () => {
+  const added = text(without(LEAKED, "l1"), LEAKED);
+  expect(added).toEqual([
+    "lrp-add c1.r1 c1.l1-0 02:12:00:00:01:01 100.64.1.1/30 fd00:64:1::1/64 peer=c1.l1-1",
+    "lrp-add c1.r3 c1.l1-1 02:12:00:00:02:01 100.64.1.2/30 fd00:64:1::2/64 peer=c1.l1-0",
+    'lr-policy-add c1.r3 30000 inport == "c1.l1-1" allow',
+    "--route-table=table-0 --ecmp lr-route-add c1.r1 10.0.5.16/28 100.64.1.2",
+    "--route-table=table-0 --ecmp lr-route-add c1.r1 fd00:5::/64 fd00:64:1::2",
+    "lrp-set-options c1.l1-0 route_table=table-0",
+    "lrp-set-options c1.l1-1 route_table=leaked",
+  ]);
+  expect(text(LEAKED, without(LEAKED, "l1")).filter((line) => line.includes("-add"))).toEqual([]);
+  const fixed = put(LEAKED, route("t8", 1, "10.0.5.16/28", ["10.0.2.13"]));
+  expect(text(LEAKED, fixed)).toEqual([
+    "--if-exists --route-table=table-0 lr-route-del c1.r1 10.0.5.16/28 100.64.1.2",
+    "--route-table=table-0 --ecmp lr-route-add c1.r1 10.0.5.16/28 10.0.2.13",
+  ]);
+});
+
+test("a flat network has no tag", () => {
+  const flat = put(EMPTY, ...network(1, { vlan: 0, shared: false }));
+  expect(text(EMPTY, flat)).toContain("lsp-add c1.n1 c1.n1-phys");
 });
 
 test("all goes again, what names before what is named", () => {

@@ -4,8 +4,10 @@
 import {
   addressesOf,
   all,
+  attachments,
+  familyOf,
   type Interface,
-  isProvider,
+  type Leak,
   type Link,
   linkMac,
   get,
@@ -13,6 +15,7 @@ import {
   type Port,
   prefixLength,
   type Route,
+  shownBy,
   type Topology,
 } from "./topology.ts";
 
@@ -51,9 +54,10 @@ function rows(tag: string, topology: Topology): ReadonlyMap<string, Row> {
   for (const network of all(topology, "network")) {
     const name = tag + network.id;
     const create: Command[] = [["ls-add", name]];
-    if (isProvider(network) && "vlan" in network.type) {
+    if ("vlan" in network.type) {
+      const tag = network.type.vlan === 0 ? [] : ["", String(network.type.vlan)];
       create.push(
-        ["lsp-add", name, `${name}-phys`, "", String(network.type.vlan)],
+        ["lsp-add", name, `${name}-phys`, ...tag],
         ["lsp-set-type", `${name}-phys`, "localnet"],
         ["lsp-set-addresses", `${name}-phys`, "unknown"],
         ["lsp-set-options", `${name}-phys`, "network_name=physnet1"],
@@ -81,6 +85,7 @@ function rows(tag: string, topology: Topology): ReadonlyMap<string, Row> {
   for (const policy of all(topology, "policy")) {
     found.push([tag + policy.id, policyRow(tag, topology, policy)]);
   }
+  for (const leak of all(topology, "leak")) found.push(...leakRows(tag, topology, leak));
   return new Map(found);
 }
 
@@ -137,6 +142,77 @@ function linkRow(tag: string, link: Link): Row {
     settings: sides.map((side) => routerPortOptions(name(side), 0, null)),
     remove: sides.map((side) => ["lrp-del", name(side)]),
   };
+}
+
+/** Over policies that a case has: what a leak brings is none of the other router's to drop. */
+const LEAK_POLICY_PRIORITY = 30_000;
+/** No route stands there: what a leak brings goes to connected networks alone. */
+const LEAK_TABLE = "leaked";
+
+/** Addresses of the ends are in these; nothing else is. */
+export const LEAK_PREFIXES = ["100.64.0.0/16", "fd00:64::/32"] as const;
+
+/** Ends of the pair of router ports that a leak is in OVN: first of the router that is to reach, then of the one whose prefixes they are. */
+export function leakEnds({ id }: Pick<Leak, "id">): readonly [LeakEnd, LeakEnd] {
+  const n = Number.parseInt(id.replace(/\D/g, ""), 10);
+  const end = (part: 1 | 2): LeakEnd => ({
+    mac: `02:12:00:00:0${part}:${n.toString(16).padStart(2, "0")}`,
+    addresses: { 4: `100.64.${n}.${part}`, 6: `fd00:64:${n}::${part}` },
+  });
+  return [end(1), end(2)];
+}
+
+export interface LeakEnd {
+  readonly mac: string;
+  readonly addresses: Readonly<Record<4 | 6, string>>;
+}
+
+/** A leak is no object of OVN: the routers are joined by a pair of ports that only routes for what is leaked use, one way. */
+function leakRows(tag: string, topology: Topology, leak: Leak): [string, Row][] {
+  const name = tag + leak.id;
+  const ends = leakEnds(leak);
+  const routers = [leak.to, leak.from] as const;
+  const port = (side: 0 | 1): Command => {
+    const { mac, addresses } = ends[side];
+    const networks = [`${addresses[4]}/30`, `${addresses[6]}/64`];
+    const peer = `peer=${name}-${side === 0 ? 1 : 0}`;
+    return ["lrp-add", tag + routers[side], `${name}-${side}`, mac, ...networks, peer];
+  };
+  const from = tag + leak.from;
+  const policy = [from, String(LEAK_POLICY_PRIORITY), `inport == "${name}-1"`];
+  const pair: Row = {
+    create: [port(0), port(1), ["lr-policy-add", ...policy, "allow"]],
+    settings: ([0, 1] as const).map((side) => [
+      ...["lrp-set-options", `${name}-${side}`],
+      `route_table=${side === 0 ? tableName(0) : LEAK_TABLE}`,
+    ]),
+    remove: [
+      ["--if-exists", "lr-policy-del", ...policy],
+      ["lrp-del", `${name}-0`],
+      ["lrp-del", `${name}-1`],
+    ],
+  };
+  const tables = new Set(attachments(topology, leak.to).map(({ table }) => table));
+  const routes = shownBy(topology, leak).flatMap(({ prefix }) =>
+    [...tables]
+      .filter((table) => !hasStatic(topology, leak.to, table, prefix))
+      .map((table): [string, Row] => {
+        const inTable = `--route-table=${tableName(table)}`;
+        const hop = ends[1].addresses[familyOf(prefix)];
+        const route = [tag + leak.to, prefix, hop];
+        const add = [inTable, "--ecmp", "lr-route-add", ...route];
+        const remove = ["--if-exists", inTable, "lr-route-del", ...route];
+        return [`${name} ${table} ${prefix}`, { create: [add], settings: [], remove: [remove] }];
+      }),
+  );
+  return [[name, pair], ...routes];
+}
+
+/** Of equal prefixes the static one counts. */
+function hasStatic(topology: Topology, router: string, table: number, prefix: string): boolean {
+  return all(topology, "route").some(
+    (one) => one.router === router && one.table === table && one.destination === prefix,
+  );
 }
 
 /** A row a next hop: ovn-nbctl does not see within a transaction that a route of the same prefix was deleted. */

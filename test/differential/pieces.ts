@@ -1,24 +1,20 @@
-// What topologies of the comparison are made of: networks, ports, routers, links and routes put into a topology, each with ids, addresses
-// and MACs that follow from what is there already. No decision of its own but the random ones. Pure; called by features.ts, generate.ts.
+// What topologies of the comparison are made of: networks, ports, their addresses and claims put into a topology, each with ids, addresses
+// and MACs that follow from what is there already. No decision of its own but the random ones. Pure; called by features.ts, generate.ts and
+// routing-pieces.ts.
 
 import { cidrAddress, parseCidr } from "@weft/shared/net/cidr.ts";
 import type { Random } from "./random.ts";
 import {
   all,
-  attachments,
-  familyOf,
   get,
-  type Interface,
   isProvider,
-  MTUS_BYTES,
+  isShared,
   type Item,
-  type Link,
+  MTUS_BYTES,
   type Network,
-  type Policy,
   type Port,
   portsOf,
   put,
-  type Route,
   subnetsOf,
   type Topology,
   without,
@@ -26,6 +22,8 @@ import {
 
 export const HOSTS = 2;
 const MOST_PORTS = 10;
+/** Whether a port with port security off takes addresses over that another port has claimed. */
+const OPEN_PORTS_TAKE_OVER: boolean = false;
 
 /** A new id of a kind: its letter and a number that was never used in this topology. */
 export function freshId(topology: Topology, letter: string): string {
@@ -38,10 +36,13 @@ export function numberOf(id: string): number {
   return Number.parseInt(id.replace(/\D/g, ""), 10);
 }
 
-/** Projects of the two tenants; they have the same addresses and MACs. */
-export const PROJECTS = ["red", "blue"] as const;
+/** Projects of the tenants: the first two have the same addresses and MACs, the third has others. */
+export const PROJECTS = ["red", "blue", "green"] as const;
 
-/** The n-th network of a tenant has the same prefixes in both. */
+/** Place of the third tenant's first network. */
+const FIRST_PLACE_APART = 8;
+
+/** Networks of the same place have the same prefixes in all projects. */
 export function prefixesOf(place: number): Readonly<Record<4 | 6, string>> {
   return { 4: `10.0.${place}.0/24`, 6: `fd00:${place}::/64` };
 }
@@ -49,6 +50,10 @@ export function prefixesOf(place: number): Readonly<Record<4 | 6, string>> {
 export function mac(part: number, number: number): string {
   const hex = (value: number) => value.toString(16).padStart(2, "0");
   return `02:00:00:00:${hex(part)}:${hex(number)}`;
+}
+
+export function anyEncap(random: Random): Network["type"] {
+  return { encap: random.pick(["geneve", "geneve", "vxlan", "gre"]) };
 }
 
 export function networkWith(
@@ -59,7 +64,8 @@ export function networkWith(
 ): Topology {
   const id = freshId(topology, "n");
   const taken = all(topology, "network").filter((one) => one.project === project);
-  const place = Math.max(0, ...taken.map((one) => placeOf(topology, one))) + 1;
+  const least = project === PROJECTS[2] ? FIRST_PLACE_APART - 1 : 0;
+  const place = Math.max(least, ...taken.map((one) => placeOf(topology, one))) + 1;
   const mtuBytes = random.chance(0.2) ? MTUS_BYTES.small : MTUS_BYTES.large;
   const network: Network = { kind: "network", id, project, type, mtuBytes };
   const families = random.pick([[4, 6], [4, 6], [4, 6], [4], [6]] as const);
@@ -90,13 +96,15 @@ export function withSubnet(
   return put(topology, { kind: "subnet", id, project, network, cidr, gateway });
 }
 
+/** The network's own project, on a shared network any. */
 export function withPort(topology: Topology, network: Network, random: Random): Topology {
+  const project = isShared(network) ? random.pick(projectsOf(topology)) : network.project;
   if (all(topology, "port").length >= MOST_PORTS) return topology;
   const subnets = subnetsOf(topology, network.id);
   const taken = portsOf(topology, network.id);
   const last = Math.max(10, ...taken.map(lastPart)) + 1;
   const port: Port = {
-    ...{ kind: "port", id: freshId(topology, "p"), project: network.project, network: network.id },
+    ...{ kind: "port", id: freshId(topology, "p"), project, network: network.id },
     mac: mac(placeOf(topology, network), last),
     ips: subnets.map(({ cidr }) => addressAt(cidr, last)),
     ...{ pairs: [], claims: [], security: true, up: true },
@@ -115,146 +123,13 @@ export function addressAt(cidr: string, offset: number): string {
   return cidrAddress(prefix, BigInt(offset));
 }
 
-/** A router with interfaces in some of the project's networks that it has none in. */
-export function withRouter(topology: Topology, random: Random): Topology {
-  const project = random.pick(projectsOf(topology));
-  const id = freshId(topology, "r");
-  const networks = all(topology, "network").filter((one) => one.project === project);
-  const chosen = random.shuffle(networks).slice(0, random.between(1, 3));
-  return chosen.reduce(
-    (current, network) => withInterface(current, id, network),
-    put(topology, { kind: "router", id, project, up: true }),
-  );
+/** Networks that routers of a project may be on. */
+export function networksFor(topology: Topology, project: string): readonly Network[] {
+  return all(topology, "network").filter((one) => one.project === project || isShared(one));
 }
 
 export function projectsOf(topology: Topology): readonly string[] {
   return [...new Set(all(topology, "network").map(({ project }) => project))];
-}
-
-export function withInterface(topology: Topology, router: string, network: Network): Topology {
-  const others = all(topology, "interface").filter((one) => one.network === network.id);
-  if (others.some((one) => one.router === router)) return topology;
-  const id = freshId(topology, "i");
-  // The first has the gateway's addresses, the others some of their own.
-  const isFirst = !others.some(({ ips }) => ips.length === 0);
-  const ips = isFirst
-    ? []
-    : subnetsOf(topology, network.id).map(({ cidr }) => addressAt(cidr, 100 + numberOf(id)));
-  const one: Interface = {
-    ...{ kind: "interface", id, project: network.project, router, network: network.id },
-    ...{ mac: mac(0xf0 + (numberOf(id) >> 8), numberOf(id) & 0xff), ips, table: 0 },
-  };
-
-  return put(topology, one);
-}
-
-export function withLink(topology: Topology, first: string, second: string): Topology {
-  const id = freshId(topology, "k");
-  const n = numberOf(id);
-  const end = (router: string, part: number) => ({
-    router,
-    addresses: [`10.255.${n}.${part}/30`, `fd00:ff:${n}::${part}/64`],
-  });
-  const link: Link = {
-    ...{ kind: "link", id, project: get(topology, "router", first).project },
-    ends: [end(first, 1), end(second, 2)],
-  };
-  return put(topology, link);
-}
-
-/** Routes over a link (or another joined segment) to all that is connected at the other router. */
-export function withRoutesTo(topology: Topology, from: string, to: string): Topology {
-  const near = attachments(topology, from);
-  const far = attachments(topology, to);
-  const joint = far.find(({ segment }) => near.some((one) => one.segment === segment));
-  if (joint === undefined) return topology;
-  const known = near.flatMap(({ addresses }) => addresses.map(({ cidr }) => cidr));
-  const wanted = far.flatMap(({ addresses }) => addresses.map(({ cidr }) => cidr));
-  return wanted
-    .filter((cidr) => !known.includes(cidr))
-    .reduce((current, destination) => {
-      const hop = joint.addresses.find(({ ip }) => familyOf(ip) === familyOf(destination));
-      return hop === undefined ? current : withRoute(current, from, 0, destination, [hop.ip]);
-    }, topology);
-}
-
-export function withRoute(
-  topology: Topology,
-  router: string,
-  table: number,
-  destination: string,
-  nextHops: readonly string[],
-): Topology {
-  const exists = all(topology, "route").some(
-    (one) => one.router === router && one.table === table && one.destination === destination,
-  );
-  if (exists) return topology;
-  const route: Route = {
-    ...{ kind: "route", id: freshId(topology, "t"), router, table, destination, nextHops },
-    project: get(topology, "router", router).project,
-  };
-  return put(topology, route);
-}
-
-/** Prefixes that nothing in a topology is connected to, for static routes. */
-const FAR_PREFIXES: Readonly<Record<4 | 6, readonly string[]>> = {
-  4: ["0.0.0.0/0", "192.0.2.0/24", "192.0.2.64/26", "203.0.113.9/32"],
-  6: ["::/0", "2001:db8:2::/48", "2001:db8:2:1::/64", "2001:db8:9::9/128"],
-};
-
-export function anyRouter(topology: Topology, random: Random): string | null {
-  const routers = all(topology, "router");
-  return routers.length === 0 ? null : random.pick(routers).id;
-}
-
-/** Addresses of ports that a router can use as next hops, those of one family. */
-export function hopsOf(topology: Topology, router: string, family: 4 | 6): readonly string[] {
-  const segments = all(topology, "interface").filter((one) => one.router === router);
-  return segments.flatMap(({ network }) =>
-    portsOf(topology, network).flatMap(({ ips, claims }) =>
-      [...ips, ...claims].filter((ip) => familyOf(ip) === family),
-    ),
-  );
-}
-
-/** Guests that are to forward for others receive for them too. */
-export function asForwarders(
-  topology: Topology,
-  router: string,
-  hops: readonly string[],
-): Topology {
-  const networks = all(topology, "interface")
-    .filter((one) => one.router === router)
-    .map(({ network }) => network);
-  const ports = all(topology, "port").filter(
-    ({ network, ips, claims }) =>
-      networks.includes(network) && [...ips, ...claims].some((ip) => hops.includes(ip)),
-  );
-  const any = [{ ip: "0.0.0.0/0" }, { ip: "::/0" }];
-  return put(
-    topology,
-    ...ports.map((port) =>
-      withPairs(port, [...port.pairs.filter(({ ip }) => !ip.endsWith("/0")), ...any]),
-    ),
-  );
-}
-
-export function farRoute(topology: Topology, random: Random, hopCount: number): Topology {
-  const router = anyRouter(topology, random);
-  if (router === null) return topology;
-  const family = random.pick([4, 6] as const);
-  const hops = random.shuffle([...new Set(hopsOf(topology, router, family))]).slice(0, hopCount);
-  if (hops.length < Math.min(hopCount, 2) && hopCount > 0) return topology;
-  const table = random.pick(tablesOf(topology, router));
-  const destination = random.pick(FAR_PREFIXES[family]);
-  // Without the pairs a guest with port security gets nothing for others: that difference is wanted too, now and then.
-  const ready = random.chance(0.85) ? asForwarders(topology, router, hops) : topology;
-  return withRoute(ready, router, table, destination, hops);
-}
-
-export function tablesOf(topology: Topology, router: string): readonly number[] {
-  const own = all(topology, "interface").filter((one) => one.router === router);
-  return own.length === 0 ? [0] : own.map(({ table }) => table);
 }
 
 export function changeOne<T extends Item>(
@@ -279,59 +154,6 @@ export const dropOne =
       () => null,
     );
 
-export function withPolicy(topology: Topology, random: Random): Topology {
-  const router = anyRouter(topology, random);
-  if (router === null) return topology;
-  const family = random.pick([4, 6] as const);
-  const own = all(topology, "interface").filter((one) => one.router === router);
-  const prefixes = all(topology, "subnet")
-    .map(({ cidr }) => cidr)
-    .filter((cidr) => familyOf(cidr) === family);
-  const some = (chance: number) =>
-    prefixes.length > 0 && random.chance(chance) ? random.pick(prefixes) : null;
-  const protocol = random.pick([0, 0, 6, 17]);
-  const hops = random
-    .shuffle([...new Set(hopsOf(topology, router, family))])
-    .slice(0, random.between(1, 2));
-  const kinds = ["allow", "drop", ...(hops.length > 0 ? ["reroute", "reroute"] : [])];
-  const chosen = random.pick(kinds);
-  const taken = all(topology, "policy").filter((one) => one.router === router);
-  const [source, destination] = [some(0.5), some(0.5)];
-  const isAny = source === null && destination === null && chosen !== "reroute";
-  const policy: Policy = {
-    ...{ kind: "policy", id: freshId(topology, "q"), router, protocol, source, destination },
-    family: isAny ? null : family,
-    project: get(topology, "router", router).project,
-    priority: 100 + taken.length * 10 + random.between(0, 5),
-    ports:
-      protocol !== 0 && random.chance(0.6)
-        ? random.pick([
-            { first: 80, last: 80 },
-            { first: 50, last: 443 },
-          ])
-        : null,
-    ingress: own.length > 0 && random.chance(0.3) ? random.pick(own).network : null,
-    action: chosen === "reroute" ? { nextHops: hops } : chosen === "drop" ? "drop" : "allow",
-  };
-  if (taken.some((one) => one.priority === policy.priority)) return topology;
-  const ready = chosen === "reroute" ? asForwarders(topology, router, hops) : topology;
-  return put(ready, policy);
-}
-
-/** Two routers of a project joined, if they are not, and routes from each to what the other is connected to. */
-export function joined(topology: Topology, random: Random): Topology {
-  const routers = random.shuffle(all(topology, "router"));
-  const [first] = routers;
-  const second = routers.find(({ id, project }) => id !== first?.id && project === first?.project);
-  if (first === undefined || second === undefined) return topology;
-  const isLinked = all(topology, "link").some(({ ends }) =>
-    ends.every(({ router }) => router === first.id || router === second.id),
-  );
-  const link = !isLinked && random.chance(0.8);
-  const ready = link ? withLink(topology, first.id, second.id) : topology;
-  return withRoutesTo(withRoutesTo(ready, first.id, second.id), second.id, first.id);
-}
-
 /** A network gets one more subnet, and one of its ports an address there. */
 export function withMoreAddresses(topology: Topology, random: Random): Topology {
   const network = random.pick(all(topology, "network"));
@@ -352,18 +174,15 @@ export function withFewerAddresses(topology: Topology, random: Random): Topology
   return changeOne(topology, random, able, (port) => ({ ...port, ips: port.ips.slice(0, -1) }));
 }
 
-/** An address out of the subnet that nobody has, for the ports that may claim it. */
-export function withPair(topology: Topology, random: Random): Topology {
-  // On a provider network it is the physical network that knows who has such an address.
+/** An address out of a subnet that nobody has, for the ports that may claim it; on the wire: of provider networks, else of overlays. */
+export function withPair(topology: Topology, random: Random, onTheWire = false): Topology {
   const subnets = all(topology, "subnet").filter(
-    ({ network }) => !isProvider(get(topology, "network", network)),
+    ({ network }) => isProvider(get(topology, "network", network)) === onTheWire,
   );
   if (subnets.length === 0) return topology;
   const { cidr, network } = random.pick(subnets);
   const ip = addressAt(cidr, 150);
-  // Who has no port security needs no pairs.
-  const secured = portsOf(topology, network).filter(({ security }) => security);
-  const ports = random.shuffle(secured).slice(0, 2);
+  const ports = random.shuffle(portsOf(topology, network)).slice(0, 2);
   const ready = put(
     topology,
     ...ports
@@ -376,7 +195,7 @@ export function withPair(topology: Topology, random: Random): Topology {
 /** A port announces an address of its pairs, and takes it from who has it. */
 export function claimed(topology: Topology, random: Random): Topology {
   const able = all(topology, "port").filter(
-    ({ up, security, pairs }) => up && security && pairs.some(({ ip }) => !ip.includes("/")),
+    ({ up, pairs }) => up && pairs.some(({ ip }) => !ip.includes("/")),
   );
   if (able.length === 0) return topology;
   const port = random.pick(able);
@@ -389,12 +208,13 @@ export function claimed(topology: Topology, random: Random): Topology {
         other.claims.filter((one) => one !== ip),
       ),
     );
+  if (others.length > 0 && !port.security && !OPEN_PORTS_TAKE_OVER) return topology;
   const now = get(put(topology, ...others), "port", port.id);
   const rest = now.claims.filter((one) => one !== ip);
   return put(topology, ...others, withClaims(now, [...rest, ip]));
 }
 
-function withPairs(port: Port, pairs: Port["pairs"]): Port {
+export function withPairs(port: Port, pairs: Port["pairs"]): Port {
   return { ...port, pairs };
 }
 
@@ -402,30 +222,15 @@ function withClaims(port: Port, claims: Port["claims"]): Port {
   return { ...port, claims };
 }
 
-export function nextVlan(topology: Topology): number {
-  return 101 + all(topology, "network").filter(({ type }) => "vlan" in type).length;
+/** Flat now and then: there is room for one such network. */
+export function nextVlan(topology: Topology, random: Random): number {
+  const taken = all(topology, "network").flatMap(({ type }) => ("vlan" in type ? [type.vlan] : []));
+  return !taken.includes(0) && random.chance(0.4) ? 0 : 101 + taken.length;
 }
 
 /** One that may go or move without taking a claimed address along. */
 export function unclaimed({ claims }: Port): boolean {
   return claims.length === 0;
-}
-
-export function unpaired({ pairs }: Port): boolean {
-  return pairs.length === 0;
-}
-
-/** One whose addresses are no next hop: such an interface or link may not go. */
-export function unhopped(topology: Topology): (one: Interface | Link) => boolean {
-  return (one) =>
-    !attachments(topology)
-      .filter(({ id }) => id === one.id)
-      .some(({ addresses }) =>
-        isHop(
-          topology,
-          addresses.map(({ ip }) => ip),
-        ),
-      );
 }
 
 export function isHop(topology: Topology, ips: readonly string[]): boolean {

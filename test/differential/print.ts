@@ -4,12 +4,13 @@ import type { Failure } from "./case.ts";
 import { arrivalText } from "./observe.ts";
 import { describeProbe } from "./probes.ts";
 import type { FixedCase } from "./shrink.ts";
-import { difference, EMPTY, type Item, type Topology } from "./topology.ts";
+import { SWEEP_FLOWS } from "./sweeps.ts";
+import { difference, EMPTY, type Item, type Network, type Topology } from "./topology.ts";
 
 export function itemText(item: Item): string {
   switch (item.kind) {
     case "network": {
-      const type = "vlan" in item.type ? `VLAN ${item.type.vlan}` : item.type.encap;
+      const type = typeText(item.type);
       return `network ${item.id} (${item.project}): ${type}, MTU ${item.mtuBytes}`;
     }
     case "subnet":
@@ -24,7 +25,7 @@ export function itemText(item: Item): string {
         ...(item.claims.length === 0 ? [] : [`claims ${item.claims.join(", ")}`]),
       ];
       return [
-        `port ${item.id} in ${item.network} on host ${item.host + 1}: ${[item.mac, ...item.ips].join(" ")}`,
+        `port ${item.id} (${item.project}) in ${item.network} on host ${item.host + 1}: ${[item.mac, ...item.ips].join(" ")}`,
         ...notes,
       ].join("; ");
     }
@@ -55,7 +56,14 @@ export function itemText(item: Item): string {
       const what = typeof action === "object" ? `reroute to ${action.nextHops.join(", ")}` : action;
       return `policy ${item.id} of ${item.router}, priority ${item.priority}: ${[...conditions, what].join(", ")}`;
     }
+    case "leak":
+      return `leak ${item.id} from ${item.from} to ${item.to}: ${item.prefixes.join(", ")}`;
   }
+}
+
+function typeText(type: Network["type"]): string {
+  if ("encap" in type) return type.encap;
+  return `${type.vlan === 0 ? "flat" : `VLAN ${type.vlan}`}${type.shared ? ", shared" : ""}`;
 }
 
 export function topologyText(topology: Topology): string {
@@ -88,7 +96,21 @@ export function failureText({ steps }: FixedCase, failure: Failure): string {
         `  ${odd.has(text) ? "!" : " "} ${text}${count === 1 ? "" : ` (${count} times)`}`,
     );
   };
-  const { probe, ovn, weft, unexplained, error } = failure;
+  const { probe, ovn, weft, unexplained, error, sweep } = failure;
+  if (sweep !== undefined) {
+    const { sweep: sent, wrong } = sweep;
+    const first = describeProbe({
+      kind: "ip",
+      from: sent.from,
+      packet: sent.packet,
+      flows: SWEEP_FLOWS,
+    });
+    return [
+      ...lines,
+      `then ${first}, chosen by ${sent.group}:`,
+      ...wrong.map((one) => `  ! ${one}`),
+    ].join("\n");
+  }
   if (error !== undefined)
     return [...lines, "then:", `  ${error.replaceAll("\n", "\n  ")}`].join("\n");
   lines.push(

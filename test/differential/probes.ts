@@ -67,7 +67,8 @@ export function otherFlows(probe: Probe, attempt: number): Probe {
   return { ...probe, packet: variant(probe.packet, attempt * 1_000) };
 }
 
-function variant(packet: IpPacket, flow: number): IpPacket {
+/** The same packet as another connection. */
+export function variant(packet: IpPacket, flow: number): IpPacket {
   const { body } = packet;
   return "echo" in body ? packet : { ...packet, body: { ...body, fromPort: body.fromPort + flow } };
 }
@@ -105,7 +106,8 @@ export function chooseProbes(topology: Topology, random: Random, count: number):
 type Maker = (topology: Topology, from: Port, random: Random) => Probe | null;
 
 const STRANGER = "02:ee:ee:ee:ee:01";
-const FAR = { 4: "198.51.100.7", 6: "2001:db8:ffff::7" } as const;
+/** Where no subnet is. */
+export const FAR = { 4: "198.51.100.7", 6: "2001:db8:ffff::7" } as const;
 
 /** One line a kind of probe; those listed twice are sent twice as often. */
 const MAKERS: readonly Maker[] = [
@@ -123,6 +125,8 @@ const MAKERS: readonly Maker[] = [
     betweenPorts(topology, from, random, { fragment: random.pick(["first", "later"] as const) }),
   toRoute,
   toRoute,
+  acrossLeak,
+  acrossLeak,
   toUnknown,
   toOddAddress,
   toGroup,
@@ -240,6 +244,28 @@ function toRoute(topology: Topology, from: Port, random: Random): Probe | null {
   const routes = all(topology, "route");
   if (routes.length === 0) return null;
   return packetTo(topology, from, addressIn(random.pick(routes).destination, random), random, {});
+}
+
+/** Between the networks at the ends of a leak: mostly the way that it leads, sometimes back, and beside what it shows. */
+function acrossLeak(topology: Topology, _from: Port, random: Random): Probe | null {
+  const leaks = all(topology, "leak");
+  if (leaks.length === 0) return null;
+  const leak = random.pick(leaks);
+  const near = (router: string) => {
+    const segments = attachments(topology, router).map(({ segment }) => segment);
+    return all(topology, "port").filter(({ network }) => segments.includes(network));
+  };
+  const [senders, receivers] = random.chance(0.75)
+    ? [near(leak.to), near(leak.from)]
+    : [near(leak.from), near(leak.to)];
+  const gateways = attachments(topology, leak.from).flatMap(({ addresses }) => addresses);
+  const all_ = [...receivers.flatMap(heldBy), ...receivers.flatMap(heldBy)];
+  const targets = [...all_, ...gateways.map(({ ip }) => ip)];
+  if (senders.length === 0 || targets.length === 0) return null;
+  const ttl = random.pick([64, 64, 64, 64, 3, 2, 1]);
+  const from = random.pick(senders);
+  const size = random.chance(0.15) ? largePacket(topology, from, random) : {};
+  return packetTo(topology, from, random.pick(targets), random, { ttl, ...size });
 }
 
 /** Some address inside a prefix, often a far one for the default route. */

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { IpPacket } from "./packets.ts";
 import { fates, isDirectedBroadcast } from "./reference.ts";
-import { gatewayMac, port, WORLD } from "./topology.fixture.ts";
+import { gatewayMac, LEAKED, port, route, router, SHARED, WORLD } from "./topology.fixture.ts";
 import { get, put, type Topology } from "./topology.ts";
 
 const packet = (more: Partial<IpPacket>): IpPacket => ({
@@ -78,6 +78,37 @@ test("a claimed address belongs to who claimed it", () => {
   const claimed = put(WORLD, port(3, 2, { pairs: [{ ip: "10.0.2.99" }], claims: ["10.0.2.99"] }));
   check({ to: "10.0.2.99" }, ["p3 ttl 63"], claimed);
   expect(get(claimed, "port", "p3").claims).toEqual(["10.0.2.99"]);
+});
+
+test.each<[string, Partial<IpPacket>, readonly string[]]>([
+  ["one router, no further lookup", { to: "10.0.5.17" }, ["p7 ttl 63"]],
+  ["IPv6", { from: "fd00:1::11", to: "fd00:5::17" }, ["p7 ttl 63"]],
+  ["beside what it shows", { to: "10.0.5.11" }, ["no route at r1"]],
+  ["nobody has it", { to: "10.0.5.29" }, ["unknown host 10.0.5.29 in n5"]],
+  ["claims are not told", { to: "10.0.5.30" }, ["behind a leak 10.0.5.30 in n5"]],
+  ["too big", { to: "10.0.5.17", bytes: 1401 }, ["too big at r1"]],
+])("a leak: %s", (_what, more, expected) => check(more, expected, LEAKED));
+
+test("a leak is one way, and of equal prefixes the static route counts", () => {
+  const back = { src: "02:00:00:00:00:17", dst: gatewayMac(3, 5), from: "10.0.5.17" };
+  expect(fates(LEAKED, "p7", packet({ ...back, to: "10.0.1.11" }))).toMatchObject([
+    { end: "no route" },
+  ]);
+  const fixed = put(LEAKED, route("t8", 1, "10.0.5.16/28", ["10.0.2.13"]));
+  check({ to: "10.0.5.17" }, ["p3 ttl 63"], fixed);
+});
+
+test("a router that is down leaks nothing", () => {
+  check({ to: "10.0.5.17" }, ["no route at r1"], put(LEAKED, router(3, false)));
+});
+
+test("on a shared network ports and routers of other projects may be strangers", () => {
+  check({ to: "10.0.3.18" }, ["port beyond 10.0.3.18 in n3", "p8 ttl 63"], SHARED);
+  const there = { src: "02:00:00:00:00:15", from: "10.0.3.15", dst: gatewayMac(4, 3) };
+  expect(fates(SHARED, "p5", packet(there))).toMatchObject([
+    { end: "silent", why: "router of others" },
+    { end: "no route" },
+  ]);
 });
 
 test("the directed broadcast is the last address of prefixes that have one", () => {

@@ -17,6 +17,7 @@ import {
   portsOf,
   prefixLength,
   type Route,
+  shownBy,
   type Topology,
 } from "./topology.ts";
 
@@ -27,6 +28,8 @@ export type Fate =
       readonly port: string;
       readonly ttl: number;
       readonly routed: boolean;
+      /** A leak led there. */
+      readonly leaked?: true;
     }
   /** To every other port of the network. */
   | { readonly end: "flooded"; readonly network: string }
@@ -39,7 +42,12 @@ export type Fate =
       readonly hops: number;
     }
   | {
-      readonly end: "unknown host" | "host down" | "router beyond";
+      readonly end:
+        | "unknown host"
+        | "host down"
+        | "router beyond"
+        | "port beyond"
+        | "behind a leak";
       readonly ingress: Attachment;
       readonly ttl: number;
       readonly hops: number;
@@ -59,7 +67,9 @@ export type Silence =
   | "never routed"
   | "blackhole"
   | "policy"
-  | "loop";
+  | "loop"
+  /** A router of another project on a shared network: only chassis that host the project have it. */
+  | "router of others";
 
 const MOST_ROUTERS = 8;
 
@@ -73,7 +83,11 @@ export function fates(topology: Topology, from: string, packet: IpPacket): reado
   const router = attachments(topology).find(
     ({ segment, mac }) => segment === sender.network && mac === packet.dst,
   );
-  if (router !== undefined) return routed(topology, router, packet, packet.ttl, 0);
+  if (router !== undefined) {
+    const { project } = get(topology, "router", router.router);
+    const others: readonly Fate[] = project === sender.project ? [] : [silent("router of others")];
+    return [...others, ...routed(topology, router, packet, packet.ttl, 0)];
+  }
   if (isGroup(packet.dst)) return [{ end: "flooded", network: sender.network }];
   if (packet.dst === sender.mac) return [silent("own MAC")];
   const receiver = portsOf(topology, sender.network).find(({ mac }) => mac === packet.dst);
@@ -118,6 +132,9 @@ function routed(
   const policy = policyFor(topology, ingress, packet);
   if (policy?.action === "drop") return [silent("policy")];
   const override = policy !== undefined && typeof policy.action === "object";
+  if (!override && found.leaked !== null) {
+    return [leaked(topology, ingress, packet, ttl, hops, found.leaked)];
+  }
   const nextHops =
     override && typeof policy.action === "object" ? policy.action.nextHops : found.hops;
   return nextHops.flatMap((hop) => onward(topology, ingress, packet, ttl, hops, own, hop));
@@ -153,7 +170,35 @@ function onward(
   }
   const port = ownerOf(topology, egress.segment, hop);
   if (port === undefined) return [{ end: "unknown host", ...host }];
-  return [port.up ? arrival(port, ttl - 1, true) : { end: "host down", ...host }];
+  const { project } = get(topology, "router", ingress.router);
+  // On a shared network the ports of other projects are strangers too.
+  const others: readonly Fate[] = project === port.project ? [] : [{ end: "port beyond", ...host }];
+  return [...others, port.up ? arrival(port, ttl - 1, true) : { end: "host down", ...host }];
+}
+
+/** Straight into the network of another router, where only the ports with fixed addresses are known. */
+function leaked(
+  topology: Topology,
+  ingress: Attachment,
+  packet: IpPacket,
+  ttl: number,
+  hops: number,
+  { segment }: Attachment,
+): Fate {
+  const { to } = packet;
+  const { mtuBytes } = get(topology, "network", segment);
+  if ((packet.bytes ?? 0) > mtuBytes) return { end: "too big", ingress, ttl, hops };
+  const host = { ingress, ttl, hops, network: segment, target: to };
+  const port = portsOf(topology, segment).find(({ ips }) => ips.includes(to));
+  if (port !== undefined) {
+    if (!port.up) return { end: "host down", ...host };
+    return { end: "delivered", port: port.id, ttl: ttl - 1, routed: true, leaked: true };
+  }
+  const isRouter = attachments(topology).some(
+    (one) => one.segment === segment && one.addresses.some(({ ip }) => ip === to),
+  );
+  const isKnown = isRouter || ownerOf(topology, segment, to) !== undefined;
+  return { end: isKnown ? "behind a leak" : "unknown host", ...host };
 }
 
 /** A link carries what the networks at its ends do. */
@@ -194,21 +239,33 @@ export function isDirectedBroadcast(cidr: string, ip: string): boolean {
   return value % 2 ** hostBits === 2 ** hostBits - 1;
 }
 
-/** Longest prefix; at equal length connected before static. Null = no route; no hops = blackhole. */
+/** What a lookup answers; no hops = blackhole, unless a leak led there: to where it does. */
+interface Found {
+  readonly hops: readonly string[];
+  readonly leaked: Attachment | null;
+}
+
+/** Longest prefix; at equal length connected before static before leaked. Null = no route. */
 function lookUp(
   topology: Topology,
   { router, table }: Attachment,
   to: string,
   own: readonly Attachment[],
-): { readonly hops: readonly string[] } | null {
+): Found | null {
   const connected = own.flatMap(({ addresses }) =>
-    addresses.filter(({ cidr }) => contains(cidr, to)).map(({ cidr }) => ({ cidr, hops: [to] })),
+    addresses
+      .filter(({ cidr }) => contains(cidr, to))
+      .map(({ cidr }) => ({ cidr, hops: [to], leaked: null })),
   );
   const fixed = routesFor(topology, router, table, to).map(({ destination, nextHops }) => ({
-    cidr: destination,
-    hops: nextHops,
+    ...{ cidr: destination, hops: nextHops, leaked: null },
   }));
-  const [best] = [...connected, ...fixed].sort(
+  const foreign = all(topology, "leak")
+    .filter((leak) => leak.to === router)
+    .flatMap((leak) => shownBy(topology, leak))
+    .filter(({ prefix }) => contains(prefix, to))
+    .map(({ prefix, at }) => ({ cidr: prefix, hops: [to], leaked: at }));
+  const [best] = [...connected, ...fixed, ...foreign].sort(
     (a, b) => prefixLength(b.cidr) - prefixLength(a.cidr),
   );
   return best ?? null;

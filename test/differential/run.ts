@@ -76,7 +76,8 @@ class Lab implements AsyncDisposable {
 }
 
 /** What makes two failures the same: the probe, or what went wrong without one, ids aside. */
-function sameness({ probe, error }: Failure): string {
+function sameness({ probe, error, sweep }: Failure): string {
+  if (sweep !== undefined) return `sweep over ${sweep.sweep.group}`;
   if (probe !== null) return `${probe.kind} from ${probe.from}`;
   return error === undefined ? "strays" : error.replaceAll(/[0-9]+/g, "N").slice(0, 60);
 }

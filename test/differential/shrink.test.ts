@@ -62,3 +62,30 @@ test("it ends with its time, and has no worse case than before", async () => {
   expect(tries).toBe(5);
   expect(small).toBe(start);
 });
+
+test("a leak stays with its routers, a sweep with its group, in all steps that need it", async () => {
+  for (let seed = 1, found = 0; found < 2; seed++) {
+    const { steps } = generateCase(seed);
+    const start = fixed(steps, probesOf);
+    const swept = start.steps.filter(({ sweeps }) => sweeps.length > 0).length;
+    const leaks = steps.every(({ topology }) => all(topology, "leak").length > 0);
+    if (swept < 2 || !leaks) continue;
+    found++;
+    const leaky = ({ steps: left }: FixedCase) =>
+      Promise.resolve(left.some(({ topology }) => all(topology, "leak").length > 0));
+    const [small] = (await shrink(start, { ...endless, fails: leaky })).steps;
+    expect(small?.sweeps).toEqual([]);
+    expect(
+      all(small?.topology ?? new Map(), "leak").map(({ prefixes }) => prefixes.length),
+    ).toEqual([1]);
+    expect(all(small?.topology ?? new Map(), "router")).toHaveLength(2);
+    const twice = ({ steps: left }: FixedCase) =>
+      Promise.resolve(left.filter(({ sweeps }) => sweeps.length > 0).length > 1);
+    const moved = await shrink(start, { ...endless, fails: twice });
+    expect(moved.steps).toHaveLength(2);
+    expect(moved.steps.flatMap(({ probes }) => probes)).toEqual([]);
+    expect(
+      new Set(moved.steps.flatMap(({ sweeps }) => sweeps.map(({ group }) => group))).size,
+    ).toBe(1);
+  }
+});

@@ -3,6 +3,7 @@
 
 import type { Step } from "./generate.ts";
 import type { Probe } from "./probes.ts";
+import { type Sweep, sweepsOf } from "./sweeps.ts";
 import { type Item, MTUS_BYTES, type Topology, without } from "./topology.ts";
 import { problems } from "./validity.ts";
 
@@ -15,6 +16,7 @@ export interface FixedStep {
   readonly what: string;
   readonly topology: Topology;
   readonly probes: readonly Probe[];
+  readonly sweeps: readonly Sweep[];
 }
 
 export interface ShrinkOptions {
@@ -27,11 +29,13 @@ export function fixed(
   steps: readonly Step[],
   probesOf: (step: Step) => readonly Probe[],
 ): FixedCase {
+  const sweeps = sweepsOf(steps.map(({ topology }) => topology));
   return {
-    steps: steps.map((step) => ({
+    steps: steps.map((step, at) => ({
       what: step.what,
       topology: step.topology,
       probes: probesOf(step),
+      sweeps: sweeps[at] ?? [],
     })),
   };
 }
@@ -58,8 +62,9 @@ export async function shrink(
 
 function isValid({ steps }: FixedCase): boolean {
   return steps.every(
-    ({ topology, probes }) =>
-      problems(topology).length === 0 && probes.every(({ from }) => topology.has(from)),
+    ({ topology, probes, sweeps }) =>
+      problems(topology).length === 0 &&
+      [...probes, ...sweeps].every(({ from }) => topology.has(from)),
   );
 }
 
@@ -76,6 +81,7 @@ function* candidates(best: FixedCase): Generator<FixedCase> {
     at < steps.length - 1 ? { ...step, probes: [] } : step,
   );
   if (steps.slice(0, -1).some(({ probes }) => probes.length > 0)) yield { steps: silenced };
+  yield* fewerSweeps(steps);
   yield* fewerProbes(steps, last);
   const items = new Map(steps.flatMap(({ topology }) => [...topology]));
   // A network takes all that is in it along, a router its routes.
@@ -85,9 +91,23 @@ function* candidates(best: FixedCase): Generator<FixedCase> {
   }
 }
 
+/** One group less in all steps: what a sweep says, it says about the one before. */
+function* fewerSweeps(steps: readonly FixedStep[]): Generator<FixedCase> {
+  const groups = new Set(steps.flatMap(({ sweeps }) => sweeps.map(({ group }) => group)));
+  for (const gone of groups) {
+    yield {
+      steps: steps.map((step) => ({
+        ...step,
+        sweeps: step.sweeps.filter(({ group }) => group !== gone),
+      })),
+    };
+  }
+}
+
 function* fewerProbes(steps: readonly FixedStep[], last: FixedStep): Generator<FixedCase> {
   const withProbes = (probes: readonly Probe[]) => ({ steps: steps.with(-1, { ...last, probes }) });
   const { probes } = last;
+  if (last.sweeps.length > 0 && probes.length > 0) yield withProbes([]);
   if (probes.length <= 1) return;
   const half = Math.ceil(probes.length / 2);
   yield withProbes(probes.slice(0, half));
@@ -101,6 +121,7 @@ function removed(steps: readonly FixedStep[], ids: readonly string[]): FixedCase
       ...step,
       topology: without(step.topology, ...ids),
       probes: step.probes.filter(({ from }) => !ids.includes(from)),
+      sweeps: step.sweeps.filter(({ from, group }) => !ids.includes(from) && !ids.includes(group)),
     })),
   };
 }
@@ -119,6 +140,7 @@ function closure(items: ReadonlyMap<string, Item>, id: string): readonly string[
 function names(item: Item, id: string): boolean {
   if (item.kind === "link") return item.ends.some(({ router }) => router === id);
   if (item.kind === "policy") return item.router === id || item.ingress === id;
+  if (item.kind === "leak") return item.from === id || item.to === id;
   return ("network" in item && item.network === id) || ("router" in item && item.router === id);
 }
 
@@ -138,8 +160,12 @@ function plainer(item: Item): readonly Item[] {
   switch (item.kind) {
     case "network":
       if (item.mtuBytes !== MTUS_BYTES.large) found.push({ ...item, mtuBytes: MTUS_BYTES.large });
-      if (!("encap" in item.type)) found.push({ ...item, type: { encap: "geneve" } });
-      else if (item.type.encap === "vxlan") found.push({ ...item, type: { encap: "geneve" } });
+      if ("vlan" in item.type && item.type.shared) {
+        found.push({ ...item, type: { ...item.type, shared: false } });
+      }
+      if (!("encap" in item.type) || item.type.encap !== "geneve") {
+        found.push({ ...item, type: { encap: "geneve" } });
+      }
       break;
     case "port":
       if (item.claims.length > 0) found.push({ ...item, claims: [] });
@@ -167,6 +193,12 @@ function plainer(item: Item): readonly Item[] {
       break;
     case "router":
       if (!item.up) found.push({ ...item, up: true });
+      break;
+    case "leak":
+      for (const prefix of item.prefixes) {
+        const rest = item.prefixes.filter((one) => one !== prefix);
+        if (rest.length > 0) found.push({ ...item, prefixes: rest });
+      }
       break;
     case "subnet":
     case "link":

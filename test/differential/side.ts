@@ -30,7 +30,7 @@ export interface Received {
 export const GUESTS_PER_HOST = 10;
 const DEVICE_MTU_BYTES = 1500;
 const BRIDGE = "br-int";
-const POLL_MS = 10;
+const POLL_MS = 5;
 
 interface Plugged {
   readonly tap: string;
@@ -120,14 +120,19 @@ export class Guests implements AsyncDisposable {
     return any;
   }
 
-  /** Waits until nothing has come in anywhere for so long, and forgets nothing. */
-  async quiet(quietMs: number, deadlineMs: number): Promise<void> {
+  /** Waits until nothing has come in anywhere for so long, or so many frames are there, and forgets nothing. */
+  async quiet(
+    quietMs: number,
+    deadlineMs: number,
+    enough = Number.POSITIVE_INFINITY,
+  ): Promise<void> {
     await this.#taps.sync();
     const startMs = performance.now();
     for (;;) {
       const nowMs = performance.now();
       const sinceMs = nowMs - Math.max(startMs, this.#taps.lastFrameMs);
       if (sinceMs >= quietMs || nowMs - startMs > deadlineMs) break;
+      if (this.#received.length >= enough) break;
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
     await this.#taps.sync();

@@ -66,12 +66,16 @@ export function route(
   return { kind: "route", id, project, router: `r${of}`, table: 0, destination, nextHops };
 }
 
+export function leak(of: string, to: string, prefixes: readonly string[]): Item {
+  return { kind: "leak", id: "l1", project, from: of, to, prefixes };
+}
+
 /** p1, p2 in n1; p3, p4 (port security off) in n2, which carries less; p5 in the VLAN n3; p6 in n4 behind r2. */
 export const WORLD: Topology = put(
   EMPTY,
   ...network(1),
   ...network(2, { encap: "vxlan" }, 1300),
-  ...network(3, { vlan: 101 }),
+  ...network(3, { vlan: 101, shared: false }),
   ...network(4),
   ...[port(1, 1), port(2, 1), port(3, 2), port(4, 2, { security: false }), port(5, 3), port(6, 4)],
   ...[router(1), interface_(1, 1), interface_(1, 2), interface_(1, 3)],
@@ -92,5 +96,25 @@ export const WORLD: Topology = put(
     ...{ kind: "policy", id: "q1", project, router: "r1", priority: 10, family: 4 },
     ...{ source: null, destination: "10.0.3.0/24", protocol: 17, ingress: null, action: "drop" },
     ports: { first: 50, last: 60 },
+  },
+);
+
+/** The same with p7 in n5 behind r3, of which r1 has 10.0.5.16/28 and fd00:5::/64 by a leak; 10.0.5.30 is claimed. */
+export const LEAKED: Topology = put(
+  WORLD,
+  ...network(5),
+  port(7, 5, { pairs: [{ ip: "10.0.5.30" }], claims: ["10.0.5.30"] }),
+  ...[router(3), interface_(3, 5), leak("r3", "r1", ["10.0.5.16/28", "fd00:5::/64"])],
+);
+
+/** The same with n3 shared: p8 and r4 of another project are on it. */
+export const SHARED: Topology = put(
+  WORLD,
+  { ...(WORLD.get("n3") as Network), type: { vlan: 101, shared: true } },
+  port(8, 3, { project: "blue" }),
+  { kind: "router", id: "r4", project: "blue", up: true },
+  {
+    ...{ kind: "interface", id: "i43", project: "blue", router: "r4", network: "n3" },
+    ...{ mac: gatewayMac(4, 3), ips: ["10.0.3.98", "fd00:3::98"], table: 0 },
   },
 );

@@ -1,7 +1,7 @@
 // A small topology in words that both systems know, and what follows from it: which address an interface has, what a router is
 // connected to. Pure data and pure functions; knows neither Weft nor OVN. Ids are unique within a topology; a side adds its own prefix.
 
-import { cidrContains, formatCidr, parseCidr } from "@weft/shared/net/cidr.ts";
+import { cidrContains, cidrContainsCidr, formatCidr, parseCidr } from "@weft/shared/net/cidr.ts";
 import { parseIp } from "@weft/shared/net/ip.ts";
 
 export interface Network {
@@ -9,9 +9,9 @@ export interface Network {
   readonly id: string;
   readonly project: string;
   readonly type:
-    | { readonly encap: "geneve" | "vxlan" }
-    /** A VLAN of the one physical network that all hosts have. */
-    | { readonly vlan: number };
+    | { readonly encap: "geneve" | "vxlan" | "gre" }
+    /** A VLAN of the one physical network that all hosts have; 0 = flat. Shared = ports and routers of other projects may be on it. */
+    | { readonly vlan: number; readonly shared: boolean };
   /** The largest IP packet. */
   readonly mtuBytes: number;
 }
@@ -73,6 +73,17 @@ export interface Link {
   readonly ends: readonly [LinkEnd, LinkEnd];
 }
 
+/** Router `to` reaches prefixes of router `from`; it is of the project of `to`. */
+export interface Leak {
+  readonly kind: "leak";
+  readonly id: string;
+  readonly project: string;
+  readonly from: string;
+  readonly to: string;
+  /** Each within a prefix that `from` is connected to. */
+  readonly prefixes: readonly string[];
+}
+
 export interface LinkEnd {
   readonly router: string;
   /** With prefix length. */
@@ -110,7 +121,7 @@ export interface Policy {
   readonly action: "allow" | "drop" | { readonly nextHops: readonly string[] };
 }
 
-export type Item = Network | Subnet | Port | Router | Interface | Link | Route | Policy;
+export type Item = Network | Subnet | Port | Router | Interface | Link | Route | Policy | Leak;
 export type ItemKind = Item["kind"];
 
 /** Referred before referring: the order in which things are made. */
@@ -123,6 +134,7 @@ export const KINDS: readonly ItemKind[] = [
   "link",
   "route",
   "policy",
+  "leak",
 ];
 
 /** Id -> item. Never changed in place. */
@@ -174,6 +186,16 @@ export function difference(before: Topology, after: Topology): Difference {
 
 export function isProvider(network: Network): boolean {
   return "vlan" in network.type;
+}
+
+/** Whether a segment is an overlay network, and not a provider network or a link. */
+export function isOverlay(topology: Topology, segment: string): boolean {
+  const network = topology.get(segment);
+  return network?.kind === "network" && !isProvider(network);
+}
+
+export function isShared({ type }: Network): boolean {
+  return "vlan" in type && type.shared;
 }
 
 /** Addresses that a port has: its own, and those that it claimed. */
@@ -251,6 +273,28 @@ export function attachments(topology: Topology, router?: string): readonly Attac
     }
   }
   return router === undefined ? found : found.filter((one) => one.router === router);
+}
+
+/** A prefix that a leak shows, and where the router whose it is is connected to it. */
+export interface Shown {
+  readonly prefix: string;
+  readonly at: Attachment;
+}
+
+/** Its prefixes with where they are, unless their router is down: on overlay networks, as links and provider networks cannot be leaked. */
+export function shownBy(topology: Topology, { from, prefixes }: Leak): readonly Shown[] {
+  if (!get(topology, "router", from).up) return [];
+  const own = attachments(topology, from).filter(({ segment }) => isOverlay(topology, segment));
+  return prefixes.flatMap((prefix) => {
+    const at = own.find(({ addresses }) => addresses.some(({ cidr }) => covers(cidr, prefix)));
+    return at === undefined ? [] : [{ prefix, at }];
+  });
+}
+
+/** Whether a prefix is within another, or the same. */
+export function covers(cidr: string, part: string): boolean {
+  const [outer, inner] = [parseCidr(cidr), parseCidr(part)];
+  return outer !== undefined && inner !== undefined && cidrContainsCidr(outer, inner);
 }
 
 /** The prefix around an address with a length: of 10.0.0.5/24 it is 10.0.0.0/24. */

@@ -7,7 +7,10 @@ import {
   addressesOf,
   attachments,
   contains,
+  covers,
   familyOf,
+  isOverlay,
+  isShared,
   type Item,
   type Topology,
 } from "./topology.ts";
@@ -19,6 +22,8 @@ export function problems(topology: Topology): readonly string[] {
     ...overlaps(topology),
     ...offLink(topology),
     ...loops(topology),
+    ...wrongLeaks(topology),
+    ...strangers(topology),
   ];
 }
 
@@ -39,6 +44,8 @@ function needs(item: Item): readonly string[] {
       return [item.router];
     case "policy":
       return [item.router, ...(item.ingress === null ? [] : [item.ingress])];
+    case "leak":
+      return [item.from, item.to];
   }
 }
 
@@ -111,6 +118,36 @@ function offLink(topology: Topology): readonly string[] {
       )
       .map((hop) => `${item.id}: ${hop} is not on-link`);
   });
+}
+
+/** Leaks of what the one router is not connected to, or the other is, or gets from another leak already. */
+function wrongLeaks(topology: Topology): readonly string[] {
+  const cidrsOf = (router: string, kind: "overlay" | "any") =>
+    attachments(topology, router)
+      .filter(({ segment }) => kind === "any" || isOverlay(topology, segment))
+      .flatMap(({ addresses }) => addresses.map(({ cidr }) => cidr));
+  const overlap = (a: string, b: string) => covers(a, b) || covers(b, a);
+  return all(topology, "leak").flatMap(({ id, from, to, prefixes }) => {
+    const others = all(topology, "leak").filter((one) => one.to === to && one.id !== id);
+    const wrong = prefixes.filter(
+      (prefix) =>
+        !cidrsOf(from, "overlay").some((cidr) => covers(cidr, prefix)) ||
+        cidrsOf(to, "any").some((cidr) => overlap(cidr, prefix)) ||
+        others.some((other) => other.prefixes.includes(prefix)),
+    );
+    const self = from === to || prefixes.length === 0 ? [`${id} leaks nothing`] : [];
+    return [...self, ...wrong.map((prefix) => `${id} cannot leak ${prefix}`)];
+  });
+}
+
+/** Ports and interfaces on a network of another project that is not shared. */
+function strangers(topology: Topology): readonly string[] {
+  return [...all(topology, "port"), ...all(topology, "interface")]
+    .filter(({ project, network: on }) => {
+      const network = topology.get(on);
+      return network?.kind === "network" && network.project !== project && !isShared(network);
+    })
+    .map(({ id, network }) => `${id} is on ${network} of another project`);
 }
 
 /** Static routes that lead over routers back to where they began, in any table. */

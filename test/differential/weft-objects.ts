@@ -21,7 +21,10 @@ const KIND_OF: Readonly<Record<ItemKind, Kind>> = {
   link: Kind.ROUTER_LINK,
   route: Kind.ROUTE,
   policy: Kind.POLICY_ROUTE,
+  leak: Kind.ROUTE_LEAK,
 };
+
+const ENCAPS = { geneve: EncapType.GENEVE, vxlan: EncapType.VXLAN, gre: EncapType.GRE } as const;
 
 /** `hosts`: chassis names by number. */
 export function weftChanges(
@@ -61,17 +64,15 @@ function objectOf(tag: string, hosts: readonly string[], item: Item): PartialOf<
   const hops = (ips: readonly string[]) => ips.map((ip) => ({ ip }));
   switch (item.kind) {
     case "network": {
-      const encap =
-        "encap" in item.type && item.type.encap === "vxlan" ? EncapType.VXLAN : EncapType.GENEVE;
       const type: PartialOf<Extract<WeftCase, { $case: "network" }>["value"]["spec"]> =
         "vlan" in item.type
           ? {
               type: {
                 $case: "provider",
-                value: { physicalNetwork: PHYSICAL_NETWORK, vlan: item.type.vlan },
+                value: { physicalNetwork: PHYSICAL_NETWORK, ...item.type },
               },
             }
-          : { type: { $case: "overlay", value: { encap } } };
+          : { type: { $case: "overlay", value: { encap: ENCAPS[item.type.encap] } } };
       return { $case: "network", value: { meta, spec: { ...type, mtuBytes: item.mtuBytes } } };
     }
     case "subnet": {
@@ -152,6 +153,11 @@ function objectOf(tag: string, hosts: readonly string[], item: Item): PartialOf<
           },
         },
       };
+    }
+    case "leak": {
+      const { from, to, prefixes } = item;
+      const spec = { from: tag + from, to: tag + to, prefixes: [...prefixes] };
+      return { $case: "routeLeak", value: { meta, spec } };
     }
   }
 }

@@ -1,4 +1,4 @@
-// What the tests that attack a central say to it: well-behaved writes, an agent's stream by hand, raw calls. For tests only.
+// What tests say to a central: well-behaved writes, an agent's stream by hand, raw calls. For tests only.
 
 import { Metadata, status as Code } from "@grpc/grpc-js";
 import type { Client, ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
@@ -40,8 +40,9 @@ export const network = (name: string, labels: Record<string, string> = {}) => ({
 
 let rounds = 0;
 
-/** A write is taken, and a chassis is welcomed. */
+/** It runs, a write is taken, and a chassis is welcomed. */
 export async function served(central: RunningCentral, ann: NorthboundServiceClient): Promise<void> {
+  if (!central.running) throw new Error(`central ended: ${central.log.slice(-2000)}`);
   rounds += 1;
   const changes = [network("served", { round: String(rounds) })];
   const { revision } = await apply(ann, { changes });
@@ -126,6 +127,7 @@ export async function failure(promise: Promise<unknown>): Promise<RpcError> {
   if (!(thrown instanceof RpcError)) throw new Error(`expected a refusal, got ${String(thrown)}`);
   return thrown;
 }
+
 /** A unary call of raw bytes; answers the status code. */
 export function rawCall(client: Client, path: string, bytes: Buffer, metadata = new Metadata()) {
   return new Promise<{ code: Code; bytes: Buffer; details: string }>((resolve) => {

@@ -16,19 +16,19 @@ import {
   NorthboundServiceClient,
   NorthboundServiceService,
 } from "@weft/shared/gen/weft/v1/northbound.ts";
-import type { ApplyResponse } from "@weft/shared/gen/weft/v1/northbound.ts";
-import { AgentMessage, SouthboundServiceClient } from "@weft/shared/gen/weft/v1/southbound.ts";
+import { SouthboundServiceClient } from "@weft/shared/gen/weft/v1/southbound.ts";
 import type { CentralMessage } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { EncapType } from "@weft/shared/gen/weft/v1/types.ts";
-import { channelOptions, maxNorthboundBytes, RpcError, unary } from "@weft/shared/grpc.ts";
+import { channelOptions, maxNorthboundBytes, unary } from "@weft/shared/grpc.ts";
+import type { RpcError } from "@weft/shared/grpc.ts";
 import { initCa, issue } from "@weft/shared/pki.ts";
-import { TlsStore } from "@weft/shared/tls.ts";
+import { TlsStore, tlsFilesIn } from "@weft/shared/tls.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { apply, deadlineMs, encode, failure, hello as helloOf, network } from "./central-calls.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "weft-process-"));
 const central = fileURLToPath(new URL("../../bin/weft-central", import.meta.url));
 const quiet = { info: () => undefined, warn: () => undefined };
-const deadlineMs = 20_000;
 const disk = join(dir, "disk");
 const stores: TlsStore[] = [];
 const running = new Set<ChildProcess>();
@@ -68,16 +68,11 @@ interface Started {
 
 function start(more: object, ...args: readonly string[]): Started {
   const file = join(dir, "central.yaml");
-  const tlsDir = join(dir, "pki", "central");
   const config = {
     dataDir: join(dir, "data"),
     northbound: { listen: `127.0.0.1:${ports[0]}` },
     southbound: { listen: `127.0.0.1:${ports[1]}` },
-    tls: {
-      certFile: join(tlsDir, "tls.crt"),
-      keyFile: join(tlsDir, "tls.key"),
-      caFile: join(tlsDir, "ca.crt"),
-    },
+    tls: tlsFilesIn(join(dir, "pki", "central")),
     metrics: { listen: "" },
     ...more,
   };
@@ -109,13 +104,7 @@ async function stop(
 }
 
 function credentialsOf(identity: string): TlsStore {
-  const at = join(dir, "pki", identity);
-  const files = {
-    certFile: join(at, "tls.crt"),
-    keyFile: join(at, "tls.key"),
-    caFile: join(at, "ca.crt"),
-  };
-  const store = new TlsStore({ files, logger: quiet });
+  const store = new TlsStore({ files: tlsFilesIn(join(dir, "pki", identity)), logger: quiet });
   stores.push(store);
   return store;
 }
@@ -128,39 +117,9 @@ function northOf(identity: string): NorthboundServiceClient {
   );
 }
 
-const apply = (client: NorthboundServiceClient, request: object): Promise<ApplyResponse> =>
-  unary(
-    client,
-    NorthboundServiceService.apply,
-    ApplyRequest.fromPartial(request as Parameters<typeof ApplyRequest.fromPartial>[0]),
-    { deadlineMs },
-  );
-
-const networks = (count: number, prefix: string, labels: object = {}): object => ({
-  changes: Array.from({ length: count }, (_, index) => ({
-    change: {
-      $case: "upsert",
-      value: {
-        object: {
-          $case: "network",
-          value: {
-            meta: { name: `${prefix}${index}`, labels },
-            spec: { type: { $case: "overlay", value: {} } },
-          },
-        },
-      },
-    },
-  })),
+const networks = (count: number, prefix: string, labels: Record<string, string> = {}): object => ({
+  changes: Array.from({ length: count }, (_, index) => network(`${prefix}${index}`, labels)),
 });
-
-async function failure(promise: Promise<unknown>): Promise<RpcError> {
-  const thrown: unknown = await promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  if (!(thrown instanceof RpcError)) throw new Error(`expected a refusal, got ${String(thrown)}`);
-  return thrown;
-}
 
 /** Says hello as `chassis` with the certificate of `identity`; answers the first messages until one is conclusive. */
 async function hello(identity: string, chassis: string): Promise<CentralMessage["message"]> {
@@ -174,21 +133,9 @@ async function hello(identity: string, chassis: string): Promise<CentralMessage[
     stream.on("error", reject);
     stream.on("end", () => reject(new Error("ended without a message")));
   });
-  stream.write(
-    AgentMessage.fromPartial({
-      message: {
-        $case: "hello",
-        value: {
-          protocolVersion: 1,
-          schemaVersion: 1,
-          chassis,
-          hostname: "host-1",
-          encaps: [{ type: EncapType.GENEVE, ip: Buffer.of(192, 0, 2, 1), underlayMtuBytes: 1600 }],
-          physicalNetworks: ["physnet"],
-        },
-      },
-    }),
-  );
+  const encap = { type: EncapType.GENEVE, ip: Buffer.of(192, 0, 2, 1), underlayMtuBytes: 1600 };
+  const more = { hostname: "host-1", encaps: [encap], physicalNetworks: ["physnet"] };
+  stream.write(encode(helloOf(chassis, more)));
   try {
     return await first;
   } finally {

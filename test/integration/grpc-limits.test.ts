@@ -1,10 +1,9 @@
 // The limits that the contracts state, each at the limit and one beyond, against a real process; what is bounded over all callers; and
 // what tools rely on: health and reflection.
 import { connect as connectHttp2 } from "node:http2";
-import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
+import type { ClientHttp2Session } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import type { Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
 import {
   handshakeMs,
   maxPlainRequestBytes,
@@ -41,6 +40,7 @@ import {
   served,
 } from "./central-calls.ts";
 import { until } from "../lab/ovs.ts";
+import { callHeaders, h2Frame, openApply, opening, readFrames, tls } from "./raw-http2.ts";
 import { RunningCentral, type Side } from "./running-central.ts";
 
 let central: RunningCentral;
@@ -199,47 +199,13 @@ describe("bounded over all callers", () => {
     return session;
   };
 
-  interface OpenApply {
-    readonly stream: ClientHttp2Stream;
-    /** grpc-status and grpc-message. */
-    readonly answer: Promise<string>;
-    readonly closed: Promise<void>;
-  }
-
-  /** An Apply of 64 MiB that is announced; the caller sends what it likes of it. */
-  const openApply = (session: ClientHttp2Session): OpenApply => {
-    const stream = session.request(
-      {
-        ":method": "POST",
-        ":path": NorthboundServiceService.apply.path,
-        "content-type": "application/grpc",
-        te: "trailers",
-      },
-      { endStream: false },
-    );
-    stream.on("error", () => undefined);
-    stream.resume();
-    const head = Buffer.alloc(5);
-    head.writeUInt32BE(64 * 1024 * 1024, 1);
-    stream.write(head);
-    const answer = new Promise<string>((resolve) => {
-      const read = (
-        headers: Readonly<Record<string, string | string[] | number | undefined>>,
-      ): void => {
-        const { "grpc-status": code, "grpc-message": message } = headers;
-        if (code !== undefined) resolve(`${String(code)} ${decodeURI(String(message))}`);
-      };
-      stream.on("response", read);
-      stream.on("trailers", read);
-    });
-    return { stream, answer, closed: new Promise((resolve) => stream.on("close", resolve)) };
-  };
+  const wholeBytes = 64 * 1024 * 1024;
 
   it("bytes of requests that are sent and never whole, and others are served meanwhile", async () => {
     const before = central.rssMib;
     const sessions = Array.from({ length: 5 }, () => connect("northbound", "operator:bob"));
     const calls = sessions.flatMap((session) =>
-      Array.from({ length: 8 }, () => openApply(session)),
+      Array.from({ length: 8 }, () => openApply(session, wholeBytes)),
     );
     // 40 x 40 MiB; HTTP/2 holds most of it back here.
     const piece = Buffer.alloc(4 * 1024 * 1024);
@@ -272,7 +238,7 @@ describe("bounded over all callers", () => {
 
   it("calls that wait to be read", async () => {
     const open = Array.from({ length: 3 }, () => connect("northbound", "operator:bob")).flatMap(
-      (session) => Array.from({ length: 400 }, () => openApply(session)),
+      (session) => Array.from({ length: 400 }, () => openApply(session, wholeBytes)),
     );
     const refused: string[] = [];
     for (const { answer } of open) void answer.then((text) => refused.push(text));
@@ -301,27 +267,20 @@ describe("bounded over all callers", () => {
   });
 
   it.each([
-    ["northbound", "operator:bob", northboundTransport],
-    ["southbound", "chassis:evil", southboundTransport],
-  ] as const)("streams of a connection: %s", async (side, identity, limits) => {
+    ["northbound", "operator:bob", northboundTransport, NorthboundServiceService.apply],
+    ["southbound", "chassis:evil", southboundTransport, SouthboundServiceService.connect],
+  ] as const)("streams of a connection: %s", async (side, identity, limits, { path }) => {
     const session = connect(side, identity);
     await new Promise((resolve) => session.once("remoteSettings", resolve));
     expect(session.remoteSettings.maxConcurrentStreams).toBe(limits.streamsPerConnection);
-    // Who does not obey, by hand: HEADERS (RFC 7541: indexed method and scheme) without an end, one stream after the other.
-    const socket = await rawHttp2(side, identity);
+    // Who does not obey, by hand: HEADERS without an end, one stream after the other.
+    const socket = await tls(central, side, identity);
     const frames: number[] = [];
     const ended = new Promise<void>((resolve) => socket.once("close", () => resolve()));
     readFrames(socket, (type) => frames.push(type));
-    const block = Buffer.concat([
-      Buffer.of(0x83, 0x87, 0x04),
-      literal(side === "northbound" ? "/weft.v1.NorthboundService/Apply" : connectPath),
-      Buffer.of(0x01),
-      literal("127.0.0.1"),
-      Buffer.of(0x0f, 0x10),
-      literal("application/grpc"),
-    ]);
+    socket.write(Buffer.concat([opening, h2Frame(4, 1, 0, Buffer.alloc(0))]));
     const open = (count: number, from: number): void => {
-      const all = Array.from({ length: count }, (_, at) => frame(1, 4, from + 2 * at, block));
+      const all = Array.from({ length: count }, (_, at) => callHeaders(from + 2 * at, path));
       socket.write(Buffer.concat(all));
     };
     open(limits.streamsPerConnection + 20, 1);
@@ -357,49 +316,6 @@ describe("bounded over all callers", () => {
     await applyTo(bob, { changes: [network("served", { by: "bob" })] });
   });
 });
-
-const connectPath = SouthboundServiceService.connect.path;
-
-function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
-
-/** A TLS connection that has said the preface of HTTP/2 and empty settings. */
-function rawHttp2(side: Side, identity: string): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connectTls({
-      host: "127.0.0.1",
-      port: central.port(side),
-      ...central.pem(identity),
-      ALPNProtocols: ["h2"],
-    });
-    socket.once("secureConnect", () => {
-      socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-      socket.write(
-        Buffer.concat([frame(4, 0, 0, Buffer.alloc(0)), frame(4, 1, 0, Buffer.alloc(0))]),
-      );
-      resolve(socket);
-    });
-    socket.on("error", reject);
-  });
-}
-
-/** The types of the frames that come. */
-function readFrames(socket: Socket, got: (type: number) => void): void {
-  let rest: Buffer = Buffer.alloc(0);
-  socket.on("data", (bytes: Buffer) => {
-    rest = Buffer.concat([rest, bytes]);
-    while (rest.length >= 9 && rest.length >= 9 + rest.readUIntBE(0, 3)) {
-      got(rest[3] ?? -1);
-      rest = rest.subarray(9 + rest.readUIntBE(0, 3));
-    }
-  });
-}
 
 describe("for tools", () => {
   it("health says that central serves", async () => {

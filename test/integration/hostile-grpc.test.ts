@@ -1,10 +1,7 @@
-// Whatever is sent to central's two ports, it stays up, its memory stays bounded and who behaves is served. A real process, real TLS;
-// the attackers hold valid certificates where that takes them further. After every test an operator and a chassis are served.
+// Whatever calls say to central, it stays up, its memory stays bounded and who behaves is served. A real process, real TLS; the attackers
+// hold valid certificates. After every test an operator and a chassis are served. What is no gRPC at all: hostile-wire.test.ts.
 import { randomBytes } from "node:crypto";
 import { connect as connectHttp2 } from "node:http2";
-import { connect as connectTcp } from "node:net";
-import type { Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
 import { gzipSync } from "node:zlib";
 import { Client, status as Code } from "@grpc/grpc-js";
 import {
@@ -33,19 +30,16 @@ import {
   deadlineMs,
   encode,
   hello,
-  literal,
   network,
   rawCall,
   type Saying,
   served,
 } from "./central-calls.ts";
-import { RunningCentral, type Side } from "./running-central.ts";
+import { openApply } from "./raw-http2.ts";
+import { maxHarassedRssMib, RunningCentral } from "./running-central.ts";
 
-const sides: readonly Side[] = ["northbound", "southbound"];
 /** What central may grow by during one attack: its own garbage, not what is thrown at it. */
 const maxGrowthMib = 160;
-/** What it may occupy after all of them: far below the sum of what was thrown at it, and below its promise for a full cloud. */
-const maxRssMib = 360;
 
 let central: RunningCentral;
 let ann: NorthboundServiceClient;
@@ -57,11 +51,7 @@ beforeAll(async () => {
 });
 
 afterAll(() => central[Symbol.asyncDispose]());
-
-afterEach(async () => {
-  if (!central.running) throw new Error(`central ended: ${central.log.slice(-2000)}`);
-  await served(central, ann);
-});
+afterEach(() => served(central, ann));
 
 const apply = (fields: object): Promise<ApplyResponse> => applyTo(ann, fields);
 const connectAgent = (identity: string): Agent => connectTo(central, identity);
@@ -108,181 +98,6 @@ function evilClients(at: number): SouthboundServiceClient {
   connections[slot] ??= central.client(SouthboundServiceClient, "southbound", "chassis:evil");
   return connections[slot];
 }
-
-// ---- raw sockets ----
-
-function tcp(side: Side): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connectTcp(central.port(side), "127.0.0.1", () => resolve(socket));
-    socket.on("error", reject);
-  });
-}
-
-/** A TLS connection with a certificate and HTTP/2; what comes back is thrown away. */
-function tls(side: Side, identity: string, pki = "pki"): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connectTls({
-      host: "127.0.0.1",
-      port: central.port(side),
-      ...central.pem(identity, pki),
-      ALPNProtocols: ["h2"],
-    });
-    socket.once("secureConnect", () => {
-      socket.resume();
-      resolve(socket);
-    });
-    socket.on("error", reject);
-  });
-}
-
-/** Writes until everything is taken or the other side has had enough. */
-async function pour(socket: Socket, bytes: Buffer, times: number): Promise<void> {
-  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-  for (let count = 0; count < times && !socket.destroyed; count++) {
-    if (!socket.write(bytes)) {
-      const drained = new Promise<void>((resolve) => socket.once("drain", () => resolve()));
-      await Promise.race([drained, closed]);
-    }
-  }
-  socket.destroy();
-}
-
-const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-
-function h2Frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
-
-const settings = h2Frame(4, 0, 0, Buffer.alloc(0));
-
-/** HEADERS of a call (RFC 7541: indexed method and scheme, literal path and content type). */
-function callHeaders(stream: number, path: string): Buffer {
-  const block = [
-    Buffer.of(0x83, 0x87, 0x04),
-    literal(path),
-    Buffer.of(0x01),
-    literal("127.0.0.1"),
-    Buffer.of(0x0f, 0x10),
-    literal("application/grpc"),
-  ];
-  return h2Frame(1, 4, stream, Buffer.concat(block));
-}
-
-// ---- attacks ----
-
-describe("what is no gRPC", () => {
-  it("garbage, plain HTTP and halves of a TLS handshake are dropped", async () => {
-    const clientHello = Buffer.concat([
-      // A TLS record that announces more than comes.
-      Buffer.of(0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03),
-      randomBytes(40),
-    ]);
-    const halves: Socket[] = [];
-    for (const side of sides) {
-      for (const bytes of [
-        randomBytes(10_000),
-        Buffer.from("GET / HTTP/1.1\r\n\r\n"),
-        Buffer.concat([preface, settings]),
-      ]) {
-        const socket = await tcp(side);
-        socket.on("error", () => undefined);
-        const closed = new Promise((resolve) => socket.once("close", resolve));
-        socket.resume();
-        socket.write(bytes);
-        await closed;
-      }
-      for (let count = 0; count < 100; count++) {
-        const socket = await tcp(side);
-        socket.on("error", () => undefined);
-        socket.write(clientHello.subarray(0, 1 + (count % clientHello.length)));
-        halves.push(socket);
-      }
-    }
-    // Others are served while they hang.
-    await served(central, ann);
-    for (const socket of halves) socket.destroy();
-  });
-
-  it("certificates of another authority, and none at all, open nothing", async () => {
-    for (const side of sides) {
-      const identity = side === "northbound" ? "operator:ann" : "chassis:good";
-      for (const pem of [central.pem(identity, "foreign"), { ca: central.pem(identity).ca }]) {
-        const outcome = await new Promise<string>((resolve) => {
-          const socket = connectTls({
-            ...pem,
-            host: "127.0.0.1",
-            port: central.port(side),
-            ALPNProtocols: ["h2"],
-          });
-          // TLS 1.3: the client believes itself connected until the server has looked.
-          socket.on("data", () => resolve("served"));
-          socket.on("error", () => resolve("refused"));
-          socket.on("close", () => resolve("refused"));
-          socket.once("secureConnect", () => socket.write(Buffer.concat([preface, settings])));
-        });
-        expect(outcome).toBe("refused");
-      }
-    }
-  });
-
-  it("garbage behind a good handshake ends that connection alone", async () => {
-    for (const side of sides) {
-      for (const start of [Buffer.alloc(0), Buffer.concat([preface, settings])]) {
-        const socket = await tls(side, side === "northbound" ? "operator:ann" : "chassis:evil");
-        socket.on("error", () => undefined);
-        await pour(socket, Buffer.concat([start, randomBytes(50_000)]), 20);
-      }
-    }
-  });
-
-  it.each([
-    ["settings", () => settings],
-    ["ping", () => h2Frame(6, 0, 0, Buffer.alloc(8))],
-    ["window updates", () => h2Frame(8, 0, 0, Buffer.of(0, 0, 0, 1))],
-    ["empty data", () => h2Frame(0, 0, 1, Buffer.alloc(0))],
-  ])("HTTP/2 floods: %s", async (_name, frame) => {
-    for (const side of sides) {
-      const socket = await tls(side, side === "northbound" ? "operator:ann" : "chassis:evil");
-      socket.on("error", () => undefined);
-      // Answers are not read: they must not pile up.
-      socket.pause();
-      socket.write(Buffer.concat([preface, settings]));
-      const many = Buffer.concat(Array.from({ length: 1000 }, frame));
-      await Promise.race([
-        pour(socket, many, 100),
-        new Promise<void>((resolve) => setTimeout(resolve, 1000)),
-      ]);
-      socket.destroy();
-    }
-  });
-
-  it("HTTP/2 floods: calls that are reset at once", async () => {
-    for (const side of sides) {
-      const socket = await tls(side, side === "northbound" ? "operator:ann" : "chassis:evil");
-      socket.on("error", () => undefined);
-      socket.write(Buffer.concat([preface, settings]));
-      const path =
-        side === "northbound"
-          ? NorthboundServiceService.watch.path
-          : SouthboundServiceService.connect.path;
-      const cancel = Buffer.of(0, 0, 0, 8);
-      for (let from = 1; from < 20_000 && !socket.destroyed; from += 1000) {
-        const frames: Buffer[] = [];
-        for (let stream = from; stream < from + 1000; stream += 2) {
-          frames.push(callHeaders(stream, path), h2Frame(3, 0, stream, cancel));
-        }
-        socket.write(Buffer.concat(frames));
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      socket.destroy();
-    }
-  });
-});
 
 describe("who speaks where", () => {
   it("a chassis may use no northbound method, streams included", async () => {
@@ -353,29 +168,10 @@ async function compressedCall(body: Buffer): Promise<Code> {
     ...central.pem("operator:ann"),
   });
   session.on("error", () => undefined);
-  const stream = session.request({
-    ":method": "POST",
-    ":path": NorthboundServiceService.apply.path,
-    "content-type": "application/grpc",
-    "grpc-encoding": "gzip",
-    te: "trailers",
-  });
-  const code = new Promise<number>((resolve, reject) => {
-    const read = (headers: Record<string, unknown>): void => {
-      if (headers["grpc-status"] !== undefined) resolve(Number(headers["grpc-status"]));
-    };
-    stream.on("response", read);
-    stream.on("trailers", read);
-    stream.on("error", reject);
-    stream.on("close", () => reject(new Error("closed without a status")));
-  });
-  const head = Buffer.alloc(5);
-  head[0] = 1;
-  head.writeUInt32BE(body.length, 1);
-  stream.resume();
-  stream.end(Buffer.concat([head, body]));
+  const { stream, answer } = openApply(session, body.length, "gzip");
+  stream.end(body);
   try {
-    return await code;
+    return Number.parseInt(await answer, 10);
   } finally {
     session.destroy();
   }
@@ -526,7 +322,6 @@ describe("floods of a chassis", () => {
   });
 });
 
-it("has not kept what was thrown at it", async () => {
-  await served(central, ann);
-  expect(central.rssMib).toBeLessThan(maxRssMib);
+it("has not kept what was thrown at it", () => {
+  expect(central.rssMib).toBeLessThan(maxHarassedRssMib);
 });

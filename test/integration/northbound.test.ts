@@ -1,20 +1,13 @@
 // Central's northbound API over real gRPC and a real store: writes, reads, watches, refusals, restart, TLS. No agents: what needs
 // them is tested with the southbound side.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
 import { Client, credentials, status as Code } from "@grpc/grpc-js";
-import { Central } from "@weft/central/central.ts";
-import { centralConfigSchema } from "@weft/central/config.ts";
-import { SystemClock } from "@weft/shared/clock.ts";
 import {
-  ApplyRequest,
   ChangeAction,
   EventType,
   Kind,
   ListRequest,
-  NorthboundServiceClient,
   NorthboundServiceService,
   WaitLevel,
   WatchRequest,
@@ -30,61 +23,16 @@ import {
   AdminServiceService,
   OrchestrationServiceService,
 } from "@weft/shared/gen/weft/v1/orchestration.ts";
-import { channelOptions, maxNorthboundBytes, RpcError, unary } from "@weft/shared/grpc.ts";
-import type { UnaryMethod } from "@weft/shared/grpc.ts";
-import { createLogger } from "@weft/shared/logging.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { apply as applyTo, failure } from "./central-calls.ts";
+import { LocalCentral } from "./local-central.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "weft-north-"));
-const deadlineMs = 20_000;
-let central: Central;
-let north: NorthboundServiceClient;
-let admin: AdminServiceClient;
+const central = new LocalCentral();
 
-async function start(): Promise<void> {
-  central = await Central.start({
-    config: centralConfigSchema.parse({
-      dataDir: join(dir, "data"),
-      northbound: { listen: `unix:${dir}/n.sock`, plaintext: true },
-      southbound: { listen: `unix:${dir}/s.sock`, plaintext: true },
-      metrics: { listen: "" },
-    }),
-    clock: new SystemClock(),
-    logger: createLogger({ name: "weft-central", level: "warn", format: "json" }),
-    onFatal: (error) => {
-      throw error;
-    },
-  });
-  const options = channelOptions({ maxMessageBytes: 2 * maxNorthboundBytes });
-  const address = central.northboundAddress;
-  north = new NorthboundServiceClient(address, credentials.createInsecure(), options);
-  admin = new AdminServiceClient(address, credentials.createInsecure(), options);
-}
+beforeAll(() => central.start());
+afterAll(() => central[Symbol.asyncDispose]());
 
-async function stop(): Promise<void> {
-  for (const client of [north, admin]) client.close();
-  await central[Symbol.asyncDispose]();
-}
-
-beforeAll(start);
-afterAll(async () => {
-  await stop();
-  rmSync(dir, { recursive: true, force: true });
-});
-
-/** A call on the one channel. */
-function call<Request, Response>(
-  method: UnaryMethod<Request, Response>,
-  request: Request,
-): Promise<Response> {
-  return unary(north, method, request, { deadlineMs });
-}
-
-const apply = (request: object): Promise<ApplyResponse> =>
-  call(
-    NorthboundServiceService.apply,
-    ApplyRequest.fromPartial(request as Parameters<typeof ApplyRequest.fromPartial>[0]),
-  );
+const apply = (request: object): Promise<ApplyResponse> => applyTo(central.north, request);
 
 const upsert = ($case: "network" | "subnet" | "port", value: object): Change =>
   ({ change: { $case: "upsert", value: { object: { $case, value } } } }) as unknown as Change;
@@ -95,15 +43,6 @@ const subnet = (name: string, networkName: string, cidr: string): Change =>
   upsert("subnet", { meta: { name }, spec: { network: networkName, cidr } });
 const port = (name: string, networkName: string, spec: object = {}): Change =>
   upsert("port", { meta: { name }, spec: { network: networkName, ...spec } });
-
-async function failure(promise: Promise<unknown>): Promise<RpcError> {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (!(error instanceof RpcError)) throw new Error(`expected a refusal, got ${String(error)}`);
-  return error;
-}
 
 const portOf = (response: ApplyResponse, index: number): Port => {
   const object = response.results[index]?.object?.object;
@@ -116,7 +55,7 @@ function watch(request: object): {
   take: (count: number) => Promise<WatchResponse[]>;
   cancel: () => void;
 } {
-  const stream: ClientReadableStream<WatchResponse> = north.watch(
+  const stream: ClientReadableStream<WatchResponse> = central.north.watch(
     WatchRequest.fromPartial(request as Parameters<typeof WatchRequest.fromPartial>[0]),
   );
   const events: WatchResponse[] = [];
@@ -174,7 +113,7 @@ describe("Apply and reads", () => {
     );
     expect(again.revision).toBe(first.revision);
 
-    const get = await call(NorthboundServiceService.get, {
+    const get = await central.call(NorthboundServiceService.get, {
       ref: { kind: Kind.PORT, id: "web", project: "" },
       atRevision: 0n,
     });
@@ -182,7 +121,7 @@ describe("Apply and reads", () => {
       object: { $case: "port", value: { meta: { name: "web" } } },
     });
 
-    const list = await call(
+    const list = await central.call(
       NorthboundServiceService.list,
       ListRequest.fromPartial({
         kind: Kind.PORT,
@@ -302,7 +241,7 @@ describe("Watch", () => {
 describe("verbs, history, admin", () => {
   it("says why a port is not ready when the wait is over", async () => {
     const error = await failure(
-      call(OrchestrationServiceService.waitPortReady, {
+      central.call(OrchestrationServiceService.waitPortReady, {
         port: "web",
         project: "",
         state: 0,
@@ -315,7 +254,11 @@ describe("verbs, history, admin", () => {
 
   it("refuses to plug into a chassis that is not there, and drains none that never registered", async () => {
     const error = await failure(
-      call(OrchestrationServiceService.plugPort, { port: "web", project: "", chassis: "none" }),
+      central.call(OrchestrationServiceService.plugPort, {
+        port: "web",
+        project: "",
+        chassis: "none",
+      }),
     );
     expect(error.code).toBe(Code.NOT_FOUND);
     const chassis = {
@@ -328,35 +271,37 @@ describe("verbs, history, admin", () => {
   });
 
   it("tells history, status and a cookie, and writes a backup", async () => {
-    const history = await call(NorthboundServiceService.history, {
+    const history = await central.call(NorthboundServiceService.history, {
       ref: { kind: Kind.PORT, id: "web", project: "" },
       limit: 0,
       beforeRevision: 0n,
       pageToken: "",
     });
     expect(history.entries).toMatchObject([{ actor: "local", comment: "first" }]);
-    const status = await call(AdminServiceService.getStatus, {});
+    const status = await central.call(AdminServiceService.getStatus, {});
     expect(status).toMatchObject({ writeState: "READY", counts: { port: 5002n } });
     // No chassis is registered.
     expect(status).toMatchObject({ scopes: [], scopeCount: 0n, deliveries: 0n });
     const cookie = (0x5746_2000_0000_0045n & ~(0xffffffn << 20n)) | (1n << 20n);
-    const explained = await call(AdminServiceService.explainCookie, { cookie });
+    const explained = await central.call(AdminServiceService.explainCookie, { cookie });
     expect(explained).toMatchObject({ stage: "deliver", kind: Kind.PORT });
-    const backup = await call(AdminServiceService.backup, { path: join(dir, "backup.db") });
+    const backup = await central.call(AdminServiceService.backup, {
+      path: join(central.dir, "backup.db"),
+    });
     expect(backup.bytes).toBeGreaterThan(4096n);
   });
 
   it("keeps everything, idempotency included, over a restart", async () => {
     const request = { changes: [network("keyed")], idempotencyKey: "key-1" };
     const before = await apply(request);
-    await stop();
-    await start();
+    await central.stop();
+    await central.start();
     const after = await apply(request);
     expect(after.revision).toBe(before.revision);
     expect(after.results[0]?.action).toBe(ChangeAction.CREATED);
     const other = await failure(apply({ changes: [network("other")], idempotencyKey: "key-1" }));
     expect(other.violations[0]).toMatchObject({ reason: "KEY_REUSED", field: "idempotency_key" });
-    const list = await call(
+    const list = await central.call(
       NorthboundServiceService.list,
       ListRequest.fromPartial({ kind: Kind.PORT, pageSize: 10_000 }),
     );
@@ -364,6 +309,7 @@ describe("verbs, history, admin", () => {
   });
 
   it("verifies that what is derived is what derivation from scratch gives", async () => {
+    const admin = new AdminServiceClient(central.northbound, credentials.createInsecure());
     const stream = admin.verify({});
     const differences: string[] = [];
     let done = false;
@@ -374,12 +320,13 @@ describe("verbs, history, admin", () => {
       differences.push(...response.differences);
       done = response.done;
     }
+    admin.close();
     expect({ differences, done }).toEqual({ differences: [], done: true });
   });
 });
 
 it("survives garbage and unknown methods", async () => {
-  const raw = new Client(central.northboundAddress, credentials.createInsecure());
+  const raw = new Client(central.northbound, credentials.createInsecure());
   const send = (path: string, bytes: Buffer): Promise<number> =>
     new Promise((resolve) => {
       raw.makeUnaryRequest(

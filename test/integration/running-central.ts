@@ -20,6 +20,9 @@ const quiet = { info: () => undefined, warn: () => undefined };
 /** Above every limit of the server, so that the client refuses nothing itself. */
 const clientBytes = 256 * 1024 * 1024;
 
+/** What central may occupy after attacks: far below the sum of what is thrown at it, and below its promise for a full cloud. */
+export const maxHarassedRssMib = 360;
+
 export type Side = "northbound" | "southbound";
 
 /** Answers PEM files of an identity, for sockets that are spoken to by hand. */

@@ -1,14 +1,16 @@
 // A whole Weft in namespaces: wires, one central, some chassis, guests for the ports. Used by the demo and the system tests.
 // Everything carries the cluster's prefix and folder; start() removes what an earlier run of the same prefix left.
 
-import { mkdir, rm } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Central } from "./central.ts";
 import { Chassis } from "./chassis.ts";
-import { Fabric } from "./fabric.ts";
+import { Fabric, type Wire } from "./fabric.ts";
 import { Guest } from "./guest.ts";
 import { until } from "./ovs.ts";
 import { endLeftovers } from "./processes.ts";
+import { Tap } from "./tap.ts";
 
 /** What `weft list ports -o json` shows of a port, as far as the lab reads it. */
 export interface ListedPort {
@@ -115,6 +117,18 @@ export class Cluster implements AsyncDisposable {
     return guest;
   }
 
+  /** A file with this intent, for weft apply. */
+  async intentFile(text: string): Promise<string> {
+    const file = join(this.dir, `intent-${randomBytes(4).toString("hex")}.yaml`);
+    await writeFile(file, text);
+    return file;
+  }
+
+  /** Applies intent; throws unless weft apply with these flags succeeds. */
+  async apply(text: string, ...flags: readonly string[]): Promise<void> {
+    await this.central.must("apply", "-f", await this.intentFile(text), ...flags);
+  }
+
   async ports(): Promise<readonly ListedPort[]> {
     return this.central.json<readonly ListedPort[]>("list", "ports");
   }
@@ -159,6 +173,13 @@ export class Cluster implements AsyncDisposable {
     await this.#chassisOfGuest.get(portId)?.unplug(guest.hostInterface);
     await guest.stop();
     this.guests.delete(portId);
+  }
+
+  /** A tap on a wire, where what this chassis sends comes in; the caller stops it. */
+  async tapWire(wire: Wire, chassis: string): Promise<Tap> {
+    const { fabric, dir } = this;
+    const outer = fabric.outerInterface(wire, this.one(chassis).netns);
+    return Tap.start({ netns: fabric.netns, interface: outer, labDir: dir });
   }
 
   /** Waits until these ports (default: all with a guest) are UP; names those that are not, with their reasons. */

@@ -47,6 +47,13 @@ export class Hosts {
     return host;
   }
 
+  /** Guests, UP, with a tap each, for these ports; absent = for all that have none. */
+  async bring(portIds?: readonly string[]): Promise<void> {
+    await this.#cluster.plugGuests(portIds);
+    await this.#cluster.waitUp(portIds, 60_000);
+    await this.tapGuests();
+  }
+
   /** A tap for every guest of the cluster that has none. */
   async tapGuests(): Promise<void> {
     const ports = new Map((await this.#cluster.ports()).map((port) => [port.metadata.id, port]));

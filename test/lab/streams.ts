@@ -1,11 +1,11 @@
 // Numbered datagrams between guests while something fails: how many were lost beyond what the same streams lose without the fault.
-// Knows no fault and no topology. Used by the system tests of faults.
+// Knows no fault and no topology. Used by the system tests of faults and moves.
 
 import { expect } from "vitest";
 import type { Guest, StreamResult } from "./guest.ts";
 
 /** Between datagrams of a stream. */
-const INTERVAL_MS = 5;
+export const INTERVAL_MS = 5;
 /** How long a stream runs before the fault, and after it, so that a late consequence is seen. */
 const BEFORE_MS = 300;
 const AFTERMATH_MS = 1_500;

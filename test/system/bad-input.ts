@@ -198,7 +198,7 @@ export const BAD_COMMANDS: readonly BadCommand[] = [
     "deleting a network in use",
     ["delete", "network", "web"],
     1,
-    /network (red\/)?web: in use by .*: delete them first/,
+    /^error: network (red\/)?web: in use by .*: delete them first/,
   ],
   [
     "deleting a subnet in use",

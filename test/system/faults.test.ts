@@ -1,10 +1,10 @@
 // Faults in a whole Weft while numbered datagrams run between two chassis. What "no packet lost" means: no more than in the same
 // stream without the fault. Deadlines are three times the promise; the true figures are the bench's.
 
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Cluster } from "../lab/cluster.ts";
+import { networkText, portText } from "../lab/intent.ts";
 import { until } from "../lab/ovs.ts";
 import { during, expectHitless as expectFlowsHitless, pause } from "../lab/streams.ts";
 
@@ -13,35 +13,17 @@ const B = "chassis-b";
 const FAR_IP = "10.9.0.12";
 const FAR_IP6 = "fd09::12";
 
-const INTENT = `
-kind: Network
-metadata: {name: wire}
-spec: {overlay: {encap: geneve}}
----
-kind: Subnet
-metadata: {name: wire4}
-spec: {network: wire, cidr: 10.9.0.0/24}
----
-kind: Subnet
-metadata: {name: wire6}
-spec: {network: wire, cidr: "fd09::/64"}
----
-kind: Port
-metadata: {id: near}
-spec: {network: wire, requestedChassis: ${A}, fixedIps: [{ip: 10.9.0.11}, {ip: "fd09::11"}]}
----
-kind: Port
-metadata: {id: far}
-spec: {network: wire, requestedChassis: ${B}, fixedIps: [{ip: ${FAR_IP}}, {ip: "${FAR_IP6}"}]}
-`;
+const INTENT = [
+  networkText({ id: "wire", cidrs: ["10.9.0.0/24", "fd09::/64"] }),
+  portText({ id: "near", network: "wire", chassis: A, ips: ["10.9.0.11", "fd09::11"] }),
+  portText({ id: "far", network: "wire", chassis: B, ips: [FAR_IP, FAR_IP6] }),
+].join("");
 
 let cluster: Cluster;
 
 beforeAll(async () => {
   cluster = await Cluster.start({ prefix: "wffault", chassis: [A, B] });
-  const file = join(cluster.dir, "intent.yaml");
-  await writeFile(file, INTENT);
-  await cluster.central.must("apply", "-f", file);
+  await cluster.apply(INTENT);
   await cluster.plugGuests();
   await cluster.waitUp();
   await reachable();
@@ -205,12 +187,9 @@ describe("central comes back with another memory", () => {
   test("restored from an old backup: agents go on, wait, and take over once adopted", async () => {
     const backup = join(cluster.dir, "backup.db");
     await cluster.central.must("backup", backup);
-    const file = join(cluster.dir, "late.yaml");
-    await writeFile(
-      file,
+    await cluster.apply(
       `kind: Port\nmetadata: {id: late}\nspec: {network: wire, requestedChassis: ${A}}\n`,
     );
-    await cluster.central.must("apply", "-f", file);
     await expectHitless(async () => {
       await cluster.central.endProcess();
       await cluster.central.restore(backup);

@@ -1,6 +1,8 @@
 // What l2.test.ts wants of central: five networks of every type with three guests each, a second tenant with the same names, MACs
 // and addresses, and a network with ports without port security. Text and expectations only.
 
+import { networkText, portText } from "../lab/intent.ts";
+
 export const A = "chassis-a";
 export const B = "chassis-b";
 export const C = "chassis-c";
@@ -43,83 +45,44 @@ export const NETWORKS: readonly NetworkCase[] = [
   },
 ];
 
-export const portText = ({
-  id,
-  project,
-  network,
-  chassis,
-  part,
-  mac,
-  more = "",
-}: {
-  readonly id: string;
-  readonly project?: string;
-  readonly network: string;
-  readonly chassis: string;
-  /** Third and last part of its addresses. */
-  readonly part: readonly [number, number];
-  readonly mac?: string;
-  readonly more?: string;
-}) => `
-kind: Port
-metadata: {id: ${id}, project: ${project ?? "default"}}
-spec:
-  network: ${network}
-  requestedChassis: ${chassis}
-  fixedIps: [{ip: 10.1.${part[0]}.${part[1]}}, {ip: "fd01:${part[0]}::${part[1]}"}]
-  ${mac === undefined ? "" : `mac: ${mac}`}
-  ${more}
----`;
+const cidrs = (number: number) => [`10.1.${number}.0/24`, `fd01:${number}::/64`];
 
-export const networkText = (
+/** The numbers: third and last part of its addresses. */
+const port = (
   id: string,
-  project: string,
-  name: string,
-  type: string,
-  number: number,
-) => `
-kind: Network
-metadata: {id: ${id}, project: ${project}, name: ${name}}
-spec: {${type}}
----
-kind: Subnet
-metadata: {id: ${id}-4, project: ${project}, name: ${name}-4}
-spec: {network: ${name}, cidr: 10.1.${number}.0/24}
----
-kind: Subnet
-metadata: {id: ${id}-6, project: ${project}, name: ${name}-6}
-spec: {network: ${name}, cidr: "fd01:${number}::/64"}
----`;
+  network: string,
+  chassis: string,
+  [number, last]: readonly [number, number],
+  { project, more }: { project?: string; more?: string | undefined } = {},
+) =>
+  portText({
+    ...{ id, project, network, chassis, more },
+    ips: [`10.1.${number}.${last}`, `fd01:${number}::${last}`],
+  });
 
 /** The same in both tenants. */
 export const MACS = ["0a:57:00:00:00:11", "0a:57:00:00:00:13"] as const;
 
-const OPEN = "portSecurityDisabled: true";
+const OPEN = { more: "portSecurityDisabled: true" };
+const WITH_MACS = MACS.map((mac) => `mac: ${mac}`);
 
 export const INTENT = [
   ...NETWORKS.map(({ name, type, number }) => {
-    const port = (suffix: string, chassis: string, last: number, mac?: string) =>
-      portText({
-        ...{ id: `${name}-${suffix}`, network: name, chassis, part: [number, last] },
-        ...(mac === undefined ? {} : { mac }),
-      });
-    const macs = name === "gnv" ? MACS : [undefined, undefined];
+    const [first, second] = name === "gnv" ? WITH_MACS : [];
     return [
-      networkText(name, "default", name, type, number),
-      port("a", A, 11, macs[0]),
-      port("a2", A, 12),
-      port("b", B, 13, macs[1]),
+      networkText({ id: name, type, cidrs: cidrs(number) }),
+      port(`${name}-a`, name, A, [number, 11], { more: first }),
+      port(`${name}-a2`, name, A, [number, 12]),
+      port(`${name}-b`, name, B, [number, 13], { more: second }),
     ].join("");
   }),
-  portText({ id: "gnv-c", network: "gnv", chassis: C, part: [1, 14] }),
-  networkText("twin", "blue", "gnv", "overlay: {encap: geneve}", 1),
-  ...[["twin-a", A, 11, MACS[0]] as const, ["twin-b", B, 13, MACS[1]] as const].map(
-    ([id, chassis, last, mac]) =>
-      portText({ id, project: "blue", network: "gnv", chassis, part: [1, last], mac }),
-  ),
-  networkText("open", "default", "open", "overlay: {encap: geneve}", 6),
-  portText({ id: "open-a", network: "open", chassis: A, part: [6, 11], more: OPEN }),
-  portText({ id: "shut-a", network: "open", chassis: A, part: [6, 12] }),
-  portText({ id: "shut-b", network: "open", chassis: B, part: [6, 13] }),
-  portText({ id: "open-c", network: "open", chassis: C, part: [6, 14], more: OPEN }),
+  port("gnv-c", "gnv", C, [1, 14]),
+  networkText({ id: "twin", project: "blue", name: "gnv", cidrs: cidrs(1) }),
+  port("twin-a", "gnv", A, [1, 11], { project: "blue", more: WITH_MACS[0] }),
+  port("twin-b", "gnv", B, [1, 13], { project: "blue", more: WITH_MACS[1] }),
+  networkText({ id: "open", cidrs: cidrs(6) }),
+  port("open-a", "open", A, [6, 11], OPEN),
+  port("shut-a", "open", A, [6, 12]),
+  port("shut-b", "open", B, [6, 13]),
+  port("open-c", "open", C, [6, 14], OPEN),
 ].join("");

@@ -1,17 +1,14 @@
 // What a network does with frames, judged by frames: who receives them, how often, and what crosses the wires between chassis.
 // Two tenants use the same names, MACs and addresses. Moves and the life of ports are in moves.test.ts.
 
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Cluster } from "../lab/cluster.ts";
-import type { Wire } from "../lab/fabric.ts";
 import * as frames from "../lab/frames.ts";
 import { type Host, Hosts } from "../lab/hosts.ts";
 import { ALL, ALLOWED, datagram, FORBIDDEN, STRANGER } from "./l2-frames.ts";
 import { A, B, C, INTENT, MACS, NETWORKS } from "./l2-intent.ts";
 import { until } from "../lab/ovs.ts";
-import { Tap } from "../lab/tap.ts";
+import type { Tap } from "../lab/tap.ts";
 
 let cluster: Cluster;
 let hosts: Hosts;
@@ -21,9 +18,7 @@ const gateways = new Map<string, string>();
 
 beforeAll(async () => {
   cluster = await Cluster.start({ prefix: "wfl2", chassis: [A, B, C] });
-  const file = join(cluster.dir, "intent.yaml");
-  await writeFile(file, INTENT);
-  await cluster.central.must("apply", "-f", file);
+  await cluster.apply(INTENT);
   for (const { metadata, status } of await cluster.central.json<
     readonly { metadata: { id: string }; status: { key: number } }[]
   >("list", "networks")) {
@@ -34,18 +29,10 @@ beforeAll(async () => {
   >("list", "subnets")) {
     gateways.set(metadata.id, spec.gatewayIp);
   }
-  await cluster.plugGuests();
-  await cluster.waitUp(undefined, 60_000);
   hosts = new Hosts(cluster);
-  await hosts.tapGuests();
+  await hosts.bring();
   await hosts.converged();
-  const wire = (name: Wire) =>
-    Tap.start({
-      netns: cluster.fabric.netns,
-      interface: cluster.fabric.outerInterface(name, cluster.one(A).netns),
-      labDir: cluster.dir,
-    });
-  wires = { under: await wire("under"), ext: await wire("ext") };
+  wires = { under: await cluster.tapWire("under", A), ext: await cluster.tapWire("ext", A) };
 }, 240_000);
 
 afterAll(async () => {

@@ -1,20 +1,20 @@
 // Ports and addresses that come, go and move while numbered datagrams run: addresses of allowed pairs, ports between chassis, two
 // plugs for one port, admin state, deletion. Deadlines are three times the promise; the true figures are the bench's.
 
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Cluster } from "../lab/cluster.ts";
 import { BROADCAST, gratuitousAdvertisement, gratuitousArp, udp } from "../lab/frames.ts";
 import { Guest, type StreamResult } from "../lab/guest.ts";
 import { type Host, Hosts } from "../lab/hosts.ts";
+import * as intent from "../lab/intent.ts";
 import { until } from "../lab/ovs.ts";
+import { during, INTERVAL_MS } from "../lab/streams.ts";
 
 const A = "chassis-a";
 const B = "chassis-b";
 const C = "chassis-c";
 
-const INTERVAL_MS = 5;
 /** From an announcement until all others send there. */
 const MOVE_MS = 3_000;
 
@@ -30,37 +30,20 @@ const pairs = `allowedAddressPairs:
     - {ip: ${VIRTUAL_IP}, mac: "${VIRTUAL_MAC}"}
     - {ip: "${VIRTUAL_IP6}", mac: "${VIRTUAL_MAC}"}`;
 
-const portText = (id: string, network: string, chassis: string | null, last: number, more = "") => `
-kind: Port
-metadata: {id: ${id}}
-spec:
-  network: ${network}
-  fixedIps: [{ip: ${network === "vips" ? "10.3" : "10.4"}.0.${last}}, {ip: "${network === "vips" ? "fd03" : "fd04"}::${last}"}]
-  ${chassis === null ? "" : `requestedChassis: ${chassis}`}
-  ${more}
----`;
+/** Of network `vips` or `life`. */
+const addresses = (network: string, last: number) =>
+  network === "vips" ? [`10.3.0.${last}`, `fd03::${last}`] : [`10.4.0.${last}`, `fd04::${last}`];
 
-const networkText = (name: string, number: number) => `
-kind: Network
-metadata: {id: ${name}}
-spec: {overlay: {encap: geneve}}
----
-kind: Subnet
-metadata: {id: ${name}-4}
-spec: {network: ${name}, cidr: 10.${number}.0.0/24}
----
-kind: Subnet
-metadata: {id: ${name}-6}
-spec: {network: ${name}, cidr: "fd0${number}::/64"}
----`;
+const portText = (id: string, network: string, chassis: string | null, last: number, more = "") =>
+  intent.portText({ id, network, chassis, ips: addresses(network, last), more });
 
 const INTENT = [
-  networkText("vips", 3),
+  intent.networkText({ id: "vips", cidrs: ["10.3.0.0/24", "fd03::/64"] }),
   portText("vip-a", "vips", A, 11, pairs),
   portText("vip-b", "vips", B, 12, pairs),
   portText("near", "vips", A, 13),
   portText("far", "vips", C, 14),
-  networkText("life", 4),
+  intent.networkText({ id: "life", cidrs: ["10.4.0.0/24", "fd04::/64"] }),
   portText("life-a", "life", A, 11),
   portText("life-b", "life", B, 12),
   portText("calm-b", "life", B, 13),
@@ -76,10 +59,8 @@ let hosts: Hosts;
 beforeAll(async () => {
   cluster = await Cluster.start({ prefix: "wfmove", chassis: [A, B, C] });
   await apply(INTENT);
-  await cluster.plugGuests();
-  await cluster.waitUp(undefined, 60_000);
   hosts = new Hosts(cluster);
-  await hosts.tapGuests();
+  await hosts.bring();
   await hosts.converged();
 }, 240_000);
 
@@ -88,11 +69,7 @@ afterAll(async () => {
   await cluster?.stop();
 });
 
-async function apply(text: string): Promise<void> {
-  const file = join(cluster.dir, "intent.yaml");
-  await writeFile(file, text);
-  await cluster.central.must("apply", "-f", file, "--wait");
-}
+const apply = (text: string) => cluster.apply(text, "--wait");
 
 async function portOf(id: string) {
   const port = (await cluster.ports()).find(({ metadata }) => metadata.id === id);
@@ -118,20 +95,13 @@ async function whoAnswers(from: string, ip: string, timeoutMs = 300): Promise<st
   return (await cluster.guest(from).probe(ip, timeoutMs)).name;
 }
 
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-
-/** Streams to addresses of a host that moves meanwhile; both ends of each stream run half a second without a change. */
-async function during(
+/** Streams to addresses of a host that moves meanwhile. */
+function streaming(
   streams: readonly (readonly [from: string, ip: string])[],
   move: () => Promise<void>,
 ): Promise<readonly StreamResult[]> {
-  const ends = await Promise.all(
-    streams.map(([from, ip]) => cluster.guest(from).stream(ip, INTERVAL_MS)),
-  );
-  await pause(500);
-  await move();
-  await pause(500);
-  return Promise.all(ends.map((end) => end()));
+  const flows = streams.map(([from, to]) => ({ from: cluster.guest(from), to }));
+  return during(flows, move);
 }
 
 const unicast = (from: Host, to: Host) =>
@@ -210,7 +180,7 @@ describe("an address of an allowed pair belongs to the port that last spoke for 
       const streams = ["near", "far"].flatMap((client) =>
         [VIP, VIP6].map((ip) => [client, ip] as const),
       );
-      const results = await during(streams, async () => {
+      const results = await streaming(streams, async () => {
         await give(from);
         await take(to);
         await expectHolder(to, [VIP, VIP6]);
@@ -241,7 +211,7 @@ describe("an address of an allowed pair belongs to the port that last spoke for 
     await takeVirtual("vip-a");
     await expectHolder("vip-a", virtual);
     const streams = ["near", "far"].flatMap((client) => virtual.map((ip) => [client, ip] as const));
-    const results = await during(streams, async () => {
+    const results = await streaming(streams, async () => {
       await cluster.guest("vip-a").exec("ip", "link", "delete", "vrrp0");
       await takeVirtual("vip-b");
       await expectHolder("vip-b", virtual);
@@ -366,7 +336,7 @@ test("a port that is requested elsewhere moves there; its old plug is closed", a
   closedNow = [...closedNow, "nomad-too"];
   await plugAgain("nomad", "nomad-too", B);
   expect(await whoAnswers("client", ip, 2_000)).toBe("nomad");
-  const results = await during(streams, async () => {
+  const results = await streaming(streams, async () => {
     await apply(portText("nomad", "life", B, 15));
     for (const [client, target] of streams) {
       await until(

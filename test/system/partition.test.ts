@@ -1,15 +1,13 @@
 // A chassis that central does not reach any more while its guests go on sending: what it learned before must hurt nobody, however
 // its keys are reused meanwhile; and it comes back, by itself once it is heard again, by an operator's word once declared lost.
 
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Cluster } from "../lab/cluster.ts";
 import { BROADCAST, readTunnelled, udp } from "../lab/frames.ts";
 import { Guest } from "../lab/guest.ts";
 import { type Host, Hosts } from "../lab/hosts.ts";
+import * as intent from "../lab/intent.ts";
 import { until } from "../lab/ovs.ts";
-import { Tap } from "../lab/tap.ts";
 
 const A = "chassis-a";
 const B = "chassis-b";
@@ -20,24 +18,10 @@ const STALE_AFTER_MS = 10_000;
 const FENCED_MS = STALE_AFTER_MS + 10_000;
 const BACK_MS = 60_000;
 
-const networkText = (id: string, project: string) => `
-kind: Network
-metadata: {id: ${id}, project: ${project}}
-spec: {overlay: {encap: geneve}}
----
-kind: Subnet
-metadata: {id: ${id}-4, project: ${project}}
-spec: {network: ${id}, cidr: 10.7.0.0/24}
----`;
+const networkText = (id: string) => intent.networkText({ id, project: id, cidrs: ["10.7.0.0/24"] });
 
-const portText = (id: string, network: string, chassis: string | null, last: number) => `
-kind: Port
-metadata: {id: ${id}, project: ${network}}
-spec:
-  network: ${network}
-  fixedIps: [{ip: 10.7.0.${last}}]
-  ${chassis === null ? "" : `requestedChassis: ${chassis}`}
----`;
+const portText = (id: string, network: string, chassis: string | null, last: number) =>
+  intent.portText({ id, project: network, network, chassis, ips: [`10.7.0.${last}`] });
 
 interface Keyed {
   readonly metadata: { readonly id: string };
@@ -58,15 +42,13 @@ beforeAll(async () => {
     },
   });
   await apply(
-    networkText("old", "old"),
+    networkText("old"),
     portText("near", "old", A, 11),
     portText("victim", "old", B, 12),
     portText("stale", "old", C, 13),
   );
-  await cluster.plugGuests();
-  await cluster.waitUp(undefined, 60_000);
   hosts = new Hosts(cluster);
-  await hosts.tapGuests();
+  await hosts.bring();
   await hosts.converged();
 }, 240_000);
 
@@ -76,18 +58,7 @@ afterAll(async () => {
   await cluster?.stop();
 });
 
-async function apply(...texts: readonly string[]): Promise<void> {
-  const file = join(cluster.dir, "intent.yaml");
-  await writeFile(file, texts.join(""));
-  await cluster.central.must("apply", "-f", file);
-}
-
-/** Guests for these ports, UP, with a tap each. */
-async function bring(...ids: readonly string[]): Promise<void> {
-  await cluster.plugGuests(ids);
-  await cluster.waitUp(ids, 60_000);
-  await hosts.tapGuests();
-}
+const apply = (...texts: readonly string[]) => cluster.apply(texts.join(""));
 
 const setManagement = (chassis: string, up: boolean) =>
   cluster.fabric.setLink("mgmt", cluster.one(chassis).netns, up);
@@ -184,18 +155,14 @@ test("keys of a chassis cut off beyond staleAfter go to others, and nobody gets 
   await cluster.central.must("delete", "network", "old");
   await durable(A, B);
   const heirs = ["heir-1", "heir-2", "heir-3"];
-  await apply(networkText("new", "new"), ...heirs.map((id, at) => portText(id, "new", B, 21 + at)));
-  await bring(...heirs);
+  await apply(networkText("new"), ...heirs.map((id, at) => portText(id, "new", B, 21 + at)));
+  await hosts.bring(heirs);
   expect(await keyOf("networks", "new")).toBe(keys.network);
   expect(await Promise.all(heirs.map((id) => keyOf("ports", id)))).toContain(keys.port);
   await hosts.converged(heirs);
 
   // C still sends as it learned: to the tunnel address and under the keys that are the heirs' now.
-  const wire = await Tap.start({
-    netns: cluster.fabric.netns,
-    interface: cluster.fabric.outerInterface("under", cluster.one(C).netns),
-    labDir: cluster.dir,
-  });
+  const wire = await cluster.tapWire("under", C);
   const before = await refused(B, C);
   expect(before).toBeGreaterThanOrEqual(0);
   stale.tap.send(datagram(stale, victim, "to the victim"));
@@ -216,7 +183,7 @@ test("it stays refused when central dies meanwhile", async () => {
   await cluster.central.endProcess("SIGKILL");
   await cluster.central.startProcess();
   await apply(portText("late", "new", B, 24));
-  await bring("late");
+  await hosts.bring(["late"]);
   await livenessIs(C, "FENCED", 1_000);
   const before = await refused(B, C);
   const stale = hosts.get("stale");
@@ -235,7 +202,7 @@ test("healed, it is in sync again, its old port is gone and new ones work", asyn
   await hosts.remove("stale");
   await cluster.removeGuest("stale");
   await apply(portText("fresh", "new", C, 31));
-  await bring("fresh");
+  await hosts.bring(["fresh"]);
   await hosts.converged();
 }, 180_000);
 

@@ -6,6 +6,7 @@ import { until } from "../lab/ovs.ts";
 import { expectHitless, type Flow } from "../lab/streams.ts";
 import {
   interfaceText,
+  isError,
   linkText,
   networkText,
   portText,
@@ -132,6 +133,29 @@ test("kill -9 of central and all agents", async () => {
   });
 });
 
+/** A network behind r1 with a port on each chassis, and the way to it from r2. */
+const branchText = (name: string, number: number) =>
+  [
+    networkText(name, number),
+    interfaceText("r1", name),
+    portText(`${name}-a`, name, A, [number, 11]),
+    portText(`${name}-b`, name, B, [number, 12]),
+    routeText(
+      `to-${name}`,
+      "r2",
+      [`10.1.${number}.0/24`, `fd01:${number}::/64`],
+      ["10.255.1.1", "fd00:ff:1::1"],
+    ),
+  ].join("");
+
+/** All of it but the network. */
+async function cutBranch(name: string): Promise<void> {
+  const { central } = lab.cluster;
+  await central.must("delete", "route", `to-${name}-4`, `to-${name}-6`);
+  await central.must("delete", "router-interface", `r1-${name}`);
+  await central.must("delete", "port", `${name}-a`, `${name}-b`);
+}
+
 test("half of the chassis cut off while routes, interfaces and ports change; then healed", async () => {
   const { central, fabric } = lab.cluster;
   const setManagement = (up: boolean) => fabric.setLink("mgmt", lab.cluster.one(B).netns, up);
@@ -139,49 +163,58 @@ test("half of the chassis cut off while routes, interfaces and ports change; the
     const listed = await central.json<readonly ListedChassis[]>("list", "chassis");
     return listed.find(({ metadata }) => metadata.id === B)?.status ?? {};
   };
+  const flowsOfB = () => lab.cluster.one(B).ovs.ofctl("dump-flows", "br-int", "--no-stats");
+  const unrouted = ["10.1.5.11", "fd01:5::11"];
   await expectHitless(flows(), async () => {
+    // B has the fifth network before, never hears of the fourth, and gets the third afterwards.
+    await lab.apply(branchText("fifth", 5));
     await setManagement(false);
+    const before = await flowsOfB();
     for (const [number, name] of [
       [3, "third"],
       [4, "fourth"],
     ] as const) {
-      await lab.applyOnly(
-        [
-          networkText(name, number),
-          interfaceText("r1", name),
-          portText(`${name}-a`, name, A, [number, 11]),
-          portText(`${name}-b`, name, B, [number, 12]),
-          routeText(
-            `to-${name}`,
-            "r2",
-            [`10.1.${number}.0/24`, `fd01:${number}::/64`],
-            ["10.255.1.1", "fd00:ff:1::1"],
-          ),
-        ].join(""),
-      );
+      await lab.applyOnly(branchText(name, number));
     }
-    // Deleted meanwhile: B never hears of the fourth network at all, or hears of it and of its end.
-    for (const id of ["to-fourth-4", "to-fourth-6"]) await central.must("delete", "route", id);
-    await central.must("delete", "router-interface", "r1-fourth");
-    for (const id of ["fourth-a", "fourth-b"]) await central.must("delete", "port", id);
+    for (const name of ["fourth", "fifth"]) await cutBranch(name);
     await realized(A);
+    // A goes by what is wanted now, B by what it was told last.
+    await plugOnce("third-a");
+    for (const to of [host("third-a").ip, host("third-a").ip6])
+      await answers("near", to, "third-a");
     expect(hasEverything(await statusOfB())).toBe(false);
+    expect(before).toContain("10.1.5.0/24");
+    expect(await flowsOfB()).toBe(before);
     await setManagement(true);
     await realized(A, B);
   });
   await lab.bring();
   const { ip, ip6 } = host("third-b");
   for (const to of [ip, ip6]) {
-    for (const from of ["far", "near", "third-a"]) {
-      expect((await lab.cluster.guest(from).probe(to, 5_000)).name).toBe("third-b");
-    }
+    for (const from of ["far", "near", "third-a"]) await answers(from, to, "third-b");
   }
-  const [one, other] = await Promise.all(
-    [A, B].map(async (name) => lab.cluster.one(name).ovs.ofctl("dump-flows", "br-int")),
-  );
-  for (const flows of [one, other]) {
-    expect(flows).toContain("10.1.3.0/24");
-    expect(flows).not.toContain("10.1.4.0/24");
+  // far is on B: the way to the fifth network is gone there.
+  for (const to of unrouted) {
+    const seen = await lab.complain("far", { to });
+    expect(seen.map(({ host: by }) => by)).toEqual(["far"]);
+    expect(seen.map(isError)).toEqual([true]);
+  }
+  for (const name of [A, B]) {
+    const dumped = await lab.cluster.one(name).ovs.ofctl("dump-flows", "br-int");
+    expect(dumped).toContain("10.1.3.0/24");
+    for (const gone of ["10.1.4.0/24", "10.1.5.0/24"]) expect(dumped).not.toContain(gone);
   }
   await reachable();
 });
+
+/** The fault may run more than once. */
+async function plugOnce(id: string): Promise<void> {
+  if (lab.cluster.guests.has(id)) return;
+  await lab.cluster.plugGuests([id]);
+  await lab.cluster.waitUp([id]);
+  await lab.hosts.tapGuests();
+}
+
+async function answers(from: string, to: string, name: string): Promise<void> {
+  expect((await lab.cluster.guest(from).probe(to, 5_000)).name).toBe(name);
+}

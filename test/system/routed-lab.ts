@@ -2,11 +2,10 @@
 // packet itself, or an ICMP error that quotes it. Intent as text. Judges nothing. Used by routing*.test.ts and routed-faults.test.ts.
 
 import { randomBytes } from "node:crypto";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { Cluster, type ClusterOptions } from "../lab/cluster.ts";
 import * as frames from "../lab/frames.ts";
 import { type Host, Hosts } from "../lab/hosts.ts";
+import * as intent from "../lab/intent.ts";
 import { until } from "../lab/ovs.ts";
 
 export const FAMILIES = ["IPv4", "IPv6"] as const;
@@ -89,12 +88,12 @@ export class RoutedLab implements AsyncDisposable {
 
   /** Applies and waits for nobody. */
   async applyOnly(text: string): Promise<void> {
-    await this.cluster.central.must("apply", "-f", await this.#file(text));
+    await this.cluster.apply(text);
   }
 
   /** Applies and waits until every chassis has it, or has said why not. */
   async apply(text: string, applied: Applied = "realized"): Promise<void> {
-    const file = await this.#file(text);
+    const file = await this.cluster.intentFile(text);
     const { code, stderr } = await this.cluster.central.cli("apply", "-f", file, "--wait");
     if (code !== EXIT_CODES[applied]) {
       throw new Error(`weft apply of ${file} ended with ${code}: ${stderr}`);
@@ -104,9 +103,7 @@ export class RoutedLab implements AsyncDisposable {
 
   /** Guests and taps for all ports that have none. */
   async bring(): Promise<void> {
-    await this.cluster.plugGuests();
-    await this.cluster.waitUp(undefined, 60_000);
-    await this.hosts.tapGuests();
+    await this.hosts.bring();
     await this.hosts.converged();
   }
 
@@ -240,12 +237,6 @@ export class RoutedLab implements AsyncDisposable {
     await this.stop();
   }
 
-  async #file(text: string): Promise<string> {
-    const file = join(this.cluster.dir, `intent-${randomBytes(4).toString("hex")}.yaml`);
-    await writeFile(file, text);
-    return file;
-  }
-
   async #readInterfaces(): Promise<void> {
     const listed = await this.cluster.central.json<
       readonly {
@@ -298,36 +289,24 @@ const project = (name: string | undefined) => (name === undefined ? "" : `, proj
 export const networkText = (
   id: string,
   number: number,
-  { type = "overlay: {encap: geneve}", of }: { type?: string; of?: string } = {},
-) => `
-kind: Network
-metadata: {id: ${id}${project(of)}}
-spec: {${type}}
----
-kind: Subnet
-metadata: {id: ${id}-4${project(of)}}
-spec: {network: ${id}, cidr: 10.1.${number}.0/24}
----
-kind: Subnet
-metadata: {id: ${id}-6${project(of)}}
-spec: {network: ${id}, cidr: "fd01:${number}::/64"}
----`;
+  { type, of }: { type?: string; of?: string } = {},
+) =>
+  intent.networkText({
+    ...{ id, project: of, type },
+    cidrs: [`10.1.${number}.0/24`, `fd01:${number}::/64`],
+  });
 
 export const portText = (
   id: string,
   network: string,
   chassis: string,
   [number, last]: readonly [number, number],
-  { more = "", of }: { more?: string; of?: string } = {},
-) => `
-kind: Port
-metadata: {id: ${id}${project(of)}}
-spec:
-  network: ${network}
-  requestedChassis: ${chassis}
-  fixedIps: [{ip: 10.1.${number}.${last}}, {ip: "fd01:${number}::${last}"}]
-  ${more}
----`;
+  { more, of }: { more?: string; of?: string } = {},
+) =>
+  intent.portText({
+    ...{ id, project: of, network, chassis, more },
+    ips: [`10.1.${number}.${last}`, `fd01:${number}::${last}`],
+  });
 
 /** A router with an interface `<router>-<network>` on each network. */
 export const routerText = (id: string, networks: readonly string[], of?: string) =>

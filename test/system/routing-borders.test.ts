@@ -3,7 +3,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { macToBytes } from "@weft/shared/net/mac.ts";
-import { readFrame } from "../lab/frames.ts";
+import { gratuitousAdvertisement, gratuitousArp, readFrame } from "../lab/frames.ts";
 import { until } from "../lab/ovs.ts";
 import { Tap } from "../lab/tap.ts";
 import {
@@ -24,6 +24,26 @@ const B = "chassis-b";
 /** Has no bridge to the physical network. */
 const C = "chassis-c";
 const CHASSIS_MAC = /^0e:57:00:00:/;
+
+/** What two ports of the physical network share, as VRRP does (RFC 9568 7.3): who speaks for it last has it. */
+const VIP = {
+  IPv4: { ip: "10.1.4.100", mac: "00:00:5e:00:01:01" },
+  IPv6: { ip: "fd01:4::100", mac: "00:00:5e:00:02:01" },
+} as const;
+const MAY_CLAIM = `allowedAddressPairs: [${FAMILIES.map(
+  (family) => `{ip: "${VIP[family].ip}", mac: "${VIP[family].mac}"}`,
+).join(", ")}]`;
+/** Behind the shared address; the other next hop nobody has. */
+const vipRouteText = (id: string, destination: string, hops: readonly string[]) => `
+kind: Route
+metadata: {id: ${id}, project: wire}
+spec:
+  router: wire-core
+  destination: "${destination}"
+  nextHops: [${hops.map((ip) => `{ip: "${ip}"}`).join(", ")}]
+---`;
+const ANNOUNCE_MS = 500;
+const BEHIND_VIP = { IPv4: "198.18.1.7", IPv6: "2001:db8:4::7" } as const;
 
 /** A tenant with networks web and db on 10.1.1 and 10.1.2: red has blue's addresses. */
 const tenant = (of: string) => {
@@ -49,12 +69,14 @@ const INTENT = [
   // The physical network.
   networkText("ext", 4, { of: "wire", type: "provider: {physicalNetwork: physnet1, vlan: 300}" }),
   networkText("inner", 5, { of: "wire" }),
-  portText("ext-a", "ext", A, [4, 11], { of: "wire" }),
-  portText("ext-b", "ext", B, [4, 12], { of: "wire" }),
+  portText("ext-a", "ext", A, [4, 11], { of: "wire", more: MAY_CLAIM }),
+  portText("ext-b", "ext", B, [4, 12], { of: "wire", more: MAY_CLAIM }),
   portText("inner-a", "inner", A, [5, 11], { of: "wire" }),
   portText("inner-b", "inner", B, [5, 12], { of: "wire" }),
   portText("inner-c", "inner", C, [5, 13], { of: "wire" }),
   routerText("wire-core", ["ext", "inner"], "wire"),
+  vipRouteText("vip-4", "198.18.1.0/24", [VIP.IPv4.ip, "10.1.4.99"]),
+  vipRouteText("vip-6", "2001:db8:4::/48", [VIP.IPv6.ip, "fd01:4::99"]),
 ].join("");
 
 /** A leak is of the project whose router imports. */
@@ -93,6 +115,25 @@ afterAll(async () => {
 
 const host = (id: string) => lab.hosts.get(id);
 const ip = (id: string, family: Family) => ipOf(host(id), family);
+const either = (family: Family, ipv4: string, ipv6: string) => (family === "IPv4" ? ipv4 : ipv6);
+
+/** The next hops of the route behind the shared address: whether each is active, and why. The shared one comes first. */
+async function nextHopsBehind(
+  family: Family,
+): Promise<readonly (readonly [string, boolean, string])[]> {
+  interface Listed {
+    readonly metadata: { readonly id: string };
+    readonly status?: {
+      readonly nextHops?: readonly { ip: string; active?: boolean; reason?: string }[];
+    };
+  }
+  const routes = await lab.cluster.central.json<readonly Listed[]>("list", "routes");
+  const found = routes.find(({ metadata }) => metadata.id === either(family, "vip-4", "vip-6"));
+  const hops = found?.status?.nextHops ?? [];
+  return hops
+    .map(({ ip: hop, active = false, reason = "" }) => [hop, active, reason] as const)
+    .sort(([hop]) => (hop === VIP[family].ip ? -1 : 1));
+}
 
 describe.each(FAMILIES)("%s at a physical network", (family) => {
   test("what is routed into it leaves with the MAC of the chassis, tagged", async () => {
@@ -190,6 +231,66 @@ test("no MAC is seen on two ports of the physical switch, and none of an interfa
   );
   expect([...portsOf].filter(([, ports]) => ports.size > 1)).toEqual([]);
   expect([...taken]).toEqual([]);
+});
+
+describe.each(FAMILIES)("%s: an address that ports of a physical network share", (family) => {
+  const vip = VIP[family];
+
+  test("is reached where it was claimed last, from every chassis that is there", async () => {
+    const announce = family === "IPv4" ? gratuitousArp : gratuitousAdvertisement;
+    for (const owner of ["ext-a", "ext-b", "ext-a"]) {
+      let announcedMs = Number.NEGATIVE_INFINITY;
+      for (const [from, chassis] of [
+        ["inner-a", A],
+        ["inner-b", B],
+      ] as const) {
+        for (const to of [vip.ip, BEHIND_VIP[family]]) {
+          let seen: readonly ReturnType<typeof arrival>[] = [];
+          await until(`packets of ${from} to ${to} to come to ${owner}`, async () => {
+            // Said again, as hosts do, but not so often that it is too much for a port.
+            if (performance.now() - announcedMs > ANNOUNCE_MS) {
+              announcedMs = performance.now();
+              host(owner).tap.send(announce(vip.mac, vip.ip));
+            }
+            seen = (await lab.send(from, { to }, ANNOUNCE_MS).catch(() => [])).map(arrival);
+            return seen.some((one) => one.host === owner);
+          });
+          expect(seen).toMatchObject([{ host: owner, dst: vip.mac, to, ttl: TTL - 1 }]);
+          const isOfChassis = CHASSIS_MAC.test(seen[0]?.src ?? "");
+          const crosses = chassis !== (owner === "ext-a" ? A : B);
+          expect([from, owner, isOfChassis]).toEqual([from, owner, crosses]);
+        }
+      }
+    }
+  });
+
+  test("is an active next hop, and the one that nobody has is not", async () => {
+    expect(await nextHopsBehind(family)).toEqual([
+      [vip.ip, true, expect.stringMatching(/^not on chassis chassis-c: map physical network/)],
+      [
+        either(family, "10.1.4.99", "fd01:4::99"),
+        false,
+        expect.stringMatching(/^nothing in network wire\/ext is known to have/),
+      ],
+    ]);
+  });
+});
+
+test("an address that no port may claim any more is nobody's", async () => {
+  await lab.apply(
+    [
+      portText("ext-a", "ext", A, [4, 11], { of: "wire" }),
+      portText("ext-b", "ext", B, [4, 12], { of: "wire" }),
+    ].join(""),
+  );
+  for (const family of FAMILIES) {
+    for (const from of ["inner-a", "inner-b"]) {
+      const seen = await lab.complain(from, { to: BEHIND_VIP[family] });
+      expect(seen.map((one) => [one.host, isError(one)])).toEqual([[from, true]]);
+    }
+    const known = (await nextHopsBehind(family)).map(([, active]) => active);
+    expect(known).toEqual([false, false]);
+  }
 });
 
 describe.each(FAMILIES)("%s: two projects with the same addresses", (family) => {

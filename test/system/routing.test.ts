@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as frames from "../lab/frames.ts";
 import { until } from "../lab/ovs.ts";
-import { Tap } from "../lab/tap.ts";
+import type { Tap } from "../lab/tap.ts";
 import {
   arrival,
   error,
@@ -75,11 +75,7 @@ let wire: Tap;
 
 beforeAll(async () => {
   lab = await RoutedLab.start({ prefix: "wfrt", chassis: [A, B] }, INTENT);
-  wire = await Tap.start({
-    netns: lab.cluster.fabric.netns,
-    interface: lab.cluster.fabric.outerInterface("under", lab.cluster.one(A).netns),
-    labDir: lab.cluster.dir,
-  });
+  wire = await lab.cluster.tapWire("under", A);
   // The first packets of each pair may come before the last flow.
   for (const to of ["db-b", "far-b", "eight-b", "thin-b"]) {
     const { ip, ip6 } = lab.hosts.get(to);

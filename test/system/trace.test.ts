@@ -3,7 +3,16 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { CliResult } from "../lab/central.ts";
-import { networkText, portText, RoutedLab, routerText, routeText } from "./routed-lab.ts";
+import { until } from "../lab/ovs.ts";
+import {
+  interfaceText,
+  linkText,
+  networkText,
+  portText,
+  RoutedLab,
+  routerText,
+  routeText,
+} from "./routed-lab.ts";
 
 const A = "chassis-a";
 const B = "chassis-b";
@@ -23,6 +32,24 @@ const INTENT = [
     ["172.16.0.0/16", "2001:db8::/32"],
     ["10.1.2.12", "10.1.2.13", "fd01:2::12", "fd01:2::13"],
   ),
+  // On the wire, behind a link, and in another project.
+  interfaceText("r1", "lan"),
+  ...[networkText("far", 4), portText("far-b", "far", B, [4, 11]), routerText("r2", ["far"])],
+  linkText(1, "r1", "r2"),
+  routeText("on", "r1", ["10.1.4.0/24", "fd01:4::/64"], ["10.255.1.2", "fd00:ff:1::2"]),
+  routeText("back", "r2", ["10.1.1.0/24", "fd01:1::/64"], ["10.255.1.1", "fd00:ff:1::1"]),
+  networkText("gold", 9, { of: "gold" }),
+  portText("gold-b", "gold", B, [9, 11], { of: "gold" }),
+  routerText("gold-r", ["gold"], "gold"),
+  `
+kind: RouteLeak
+metadata: {id: from-gold}
+spec: {from: gold-r, to: r1, prefixes: [10.1.9.0/24, "fd01:9::/64"]}
+---
+kind: PolicyRoute
+metadata: {id: no-dns}
+spec: {router: r1, priority: 9, protocol: udp, destinationPorts: [{first: 53}], drop: {}}
+---`,
 ].join("");
 
 let lab: RoutedLab;
@@ -87,6 +114,31 @@ const delivered: readonly (readonly [string, string, readonly RegExp[], string])
     ],
     `port lan-b on ${B}`,
   ],
+  [
+    "a VLAN, routed",
+    "web-a fd01:3::12",
+    [
+      /l2-lookup .*routed to the physical network, from the MAC of this chassis/,
+      /provider-in +port lan-b /,
+    ],
+    `port lan-b on ${B}`,
+  ],
+  [
+    "a network behind a link",
+    "web-a 10.1.4.11",
+    [
+      /route +route on-4 +to the next hop of the route/,
+      /neighbour +router-link r1-r2 /,
+      /router-entry +router-link r1-r2 [^]*route +router-interface r2-far /,
+    ],
+    `port far-b on ${B}`,
+  ],
+  [
+    "a network of another project that is leaked",
+    "web-a fd01:9::11 --proto tcp",
+    [/route +route-leak from-gold +to a network of another router that is leaked/],
+    `port gold/gold-b on ${B}`,
+  ],
   ["a later fragment", "web-a web-b --fragment later --size 1400", [], `port web-b on ${B}`],
 ];
 
@@ -106,9 +158,14 @@ describe("delivered to", () => {
     ).toBeLessThan(140);
   });
 
-  test.each(["10.1.2.1", "fd01:1::1"])("the sender, by the router's answer: %s", async (to) => {
+  test.each([
+    ["10.1.2.1", "r1"],
+    ["fd01:1::1", "r1"],
+    ["10.255.1.1", "r1"],
+    ["10.255.1.2", "r2"],
+  ])("the sender, by the router's answer: %s", async (to, router) => {
     const { code, verdict } = await trace(`web-a ${to}`);
-    expect(verdict).toBe("answered by router r1: delivered to port web-a on chassis-a");
+    expect(verdict).toBe(`answered by router ${router}: delivered to port web-a on chassis-a`);
     expect(code).toBe(0);
   });
 
@@ -145,6 +202,16 @@ test.each([
     /^dropped at route on chassis-a: route hole-4: the route drops$/,
   ],
   [
+    "what a policy drops",
+    "web-a fd01:2::11 --proto udp --dport 53",
+    /^dropped at policy-route on chassis-a: policy-route no-dns: the policy drops$/,
+  ],
+  [
+    "an address that nobody has",
+    "web-a fd01:2::77",
+    /^handed to the engine of chassis-a: nobody has the next hop: the router answers/,
+  ],
+  [
     "TTL 1",
     "web-a 10.1.2.11 --ttl 1",
     /^handed to the engine of chassis-a: TTL or hop limit ran out/,
@@ -172,6 +239,50 @@ test("a foreign flow in the switch is shown both ways", async () => {
     /real: the switch agrees[^]*real: THE SWITCH DIFFERS: lookup \d+ differs: weft/,
   );
   expect(stdout).toMatch(/^ +the switch has table 70 priority 65000 cookie 0x0$/m);
+});
+
+test("groups that somebody emptied are shown", async () => {
+  const { central } = lab.cluster;
+  const { ovs } = lab.cluster.one(A);
+  const networks = await central.json<
+    readonly { readonly metadata: { readonly id: string }; readonly status: { key: number } }[]
+  >(...["list", "networks"]);
+  const key = networks.find(({ metadata }) => metadata.id === "web")?.status.key;
+  const groups = (await ovs.ofctl("dump-groups", "br-int"))
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => {
+      const id = /^group_id=(\d+),type=all,bucket=/.exec(line)?.[1];
+      return id !== undefined && (Number(id) & 0xff_ffff) === key;
+    });
+  expect(groups.length).toBeGreaterThan(0);
+  let stdout = "";
+  // The agent looks at its groups every few seconds, and mends them.
+  await until("the difference to be told", async () => {
+    for (const group of groups) {
+      await ovs.ofctl("mod-group", "br-int", group.replace(/,bucket=.*$/, ""));
+    }
+    const told = await central.cli("trace", "web-a", "10.1.1.255", "--proto", "udp", "--real");
+    ({ stdout } = told);
+    return told.code === 7;
+  });
+  for (const group of groups) await ovs.ofctl("mod-group", "br-int", group);
+  expect(stdout).toMatch(/real: THE SWITCH DIFFERS: .*,\n +the switch has .+\n/);
+  expect(stdout).toMatch(/, if the switch of chassis-a did what Weft compiled\n$/);
+  await trace("web-a 10.1.1.255 --proto udp");
+});
+
+test("a port that is set down takes nothing, and says so", async () => {
+  const down = (more: string) => lab.apply(portText("web-a2", "web", A, [1, 12], { more }));
+  await down("adminDown: true");
+  const near = await trace("web-a web-a2");
+  const routed = await trace("db-b web-a2");
+  await down("");
+  expect([near.code, routed.code]).toEqual([6, 6]);
+  expect(near.verdict).toMatch(/^dropped at l2-lookup on chassis-a: /);
+  expect(routed.verdict).toMatch(/^handed to the engine of chassis-b: nobody has the next hop/);
+  const note = "note: port web-a2 has 10.1.1.12, but is administratively down: apply it without";
+  for (const { stdout } of [near, routed]) expect(stdout).toContain(note);
 });
 
 test("what cannot be traced says what to do", async () => {

@@ -1,12 +1,11 @@
 // Tunnels between IPv6 addresses: the same frames as l2.test.ts sees over IPv4, in packets of the other family, and less room in them.
 
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Cluster } from "../lab/cluster.ts";
 import { BROADCAST, readFrame, readTunnelled, udp } from "../lab/frames.ts";
 import { Hosts } from "../lab/hosts.ts";
-import { Tap } from "../lab/tap.ts";
+import { networkText, portText } from "../lab/intent.ts";
+import type { Tap } from "../lab/tap.ts";
 
 const A = "chassis-a";
 const B = "chassis-b";
@@ -19,27 +18,17 @@ const ENCAPS = [
 ] as const;
 
 const INTENT = ENCAPS.map(({ encap, number }) => {
-  const port = (suffix: string, chassis: string, last: number) => `
-kind: Port
-metadata: {id: ${encap}-${suffix}}
-spec:
-  network: ${encap}
-  requestedChassis: ${chassis}
-  fixedIps: [{ip: 10.5.${number}.${last}}, {ip: "fd05:${number}::${last}"}]
----`;
-  return `
-kind: Network
-metadata: {id: ${encap}}
-spec: {overlay: {encap: ${encap}}}
----
-kind: Subnet
-metadata: {id: ${encap}-4}
-spec: {network: ${encap}, cidr: 10.5.${number}.0/24}
----
-kind: Subnet
-metadata: {id: ${encap}-6}
-spec: {network: ${encap}, cidr: "fd05:${number}::/64"}
----${port("a", A, 11)}${port("a2", A, 12)}${port("b", B, 13)}`;
+  const [v4, v6] = [`10.5.${number}`, `fd05:${number}::`];
+  const port = (suffix: string, chassis: string, last: number) =>
+    portText({
+      ...{ id: `${encap}-${suffix}`, network: encap, chassis },
+      ips: [`${v4}.${last}`, `${v6}${last}`],
+    });
+  const type = `overlay: {encap: ${encap}}`;
+  return [
+    networkText({ id: encap, type, cidrs: [`${v4}.0/24`, `${v6}/64`] }),
+    ...[port("a", A, 11), port("a2", A, 12), port("b", B, 13)],
+  ].join("");
 }).join("");
 
 let cluster: Cluster;
@@ -48,19 +37,11 @@ let wire: Tap;
 
 beforeAll(async () => {
   cluster = await Cluster.start({ prefix: "wfu6", chassis: [A, B], underlay: 6 });
-  const file = join(cluster.dir, "intent.yaml");
-  await writeFile(file, INTENT);
-  await cluster.central.must("apply", "-f", file);
-  await cluster.plugGuests();
-  await cluster.waitUp(undefined, 60_000);
+  await cluster.apply(INTENT);
   hosts = new Hosts(cluster);
-  await hosts.tapGuests();
+  await hosts.bring();
   await hosts.converged();
-  wire = await Tap.start({
-    netns: cluster.fabric.netns,
-    interface: cluster.fabric.outerInterface("under", cluster.one(A).netns),
-    labDir: cluster.dir,
-  });
+  wire = await cluster.tapWire("under", A);
 }, 240_000);
 
 afterAll(async () => {

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { credentials, Server, ServerCredentials, type ServerDuplexStream } from "@grpc/grpc-js";
+import { credentials } from "@grpc/grpc-js";
 import type { Dataplane, DataplaneEvent } from "@weft/dataplane-native";
 import { SystemClock } from "@weft/shared/clock.ts";
 import {
@@ -11,8 +11,6 @@ import {
   EngineBatch,
   type Heartbeat,
   InstructionBody,
-  Resume,
-  SouthboundServiceService,
 } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { EncapType, PortState } from "@weft/shared/gen/weft/v1/types.ts";
 import { pino } from "pino";
@@ -20,12 +18,12 @@ import { afterAll, expect, test } from "vitest";
 import { until } from "../../../test/lab/ovs.ts";
 import { Agent, type SwitchFacts } from "./agent.ts";
 import { agentConfigSchema } from "./config.ts";
+import { type Call, localPort, serveCentral, welcome } from "./southbound/central.fixture.ts";
 import { CheckpointFile } from "./southbound/checkpoint.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "weft-agent-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-type Call = ServerDuplexStream<AgentMessage, CentralMessage>;
 type Said = NonNullable<AgentMessage["message"]>;
 
 /** Takes a batch when there is room, and completes a ticket when it is told to. */
@@ -75,24 +73,13 @@ async function start() {
   const dir = join(scratch, String(runs++));
   const said: Said[] = [];
   const calls: Call[] = [];
-  const server = new Server();
-  server.addService(SouthboundServiceService, {
-    connect: (call: Call) => {
-      calls.push(call);
-      call.on("data", ({ message }: AgentMessage) => {
-        if (message === undefined) return;
-        said.push(message);
-        if (message.$case === "hello") call.write(welcome);
-      });
-      call.on("error", () => {});
-      call.on("end", () => call.end());
-    },
-  });
   const address = `unix:${dir}.sock`;
-  await new Promise<void>((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error) =>
-      error === null ? resolve() : reject(error),
-    );
+  const server = await serveCentral(address, (call, { message }) => {
+    if (message === undefined) return;
+    said.push(message);
+    if (message.$case !== "hello") return;
+    calls.push(call);
+    call.write(welcome);
   });
   const engines: Engine[] = [];
   const agent = new Agent({
@@ -142,34 +129,6 @@ async function start() {
     },
   };
 }
-
-const welcome: CentralMessage = {
-  message: {
-    $case: "welcome",
-    value: {
-      protocolVersion: 1,
-      storeId: "s",
-      epoch: 1n,
-      leaseMs: 30_000,
-      resume: Resume.RESYNC,
-      capabilities: [],
-      revision: 1n,
-    },
-  },
-};
-
-const localPort = {
-  portId: "web-1",
-  portKey: 7,
-  networkKey: 3,
-  mac: Buffer.from("020000000001", "hex"),
-  ips: [],
-  allowedPairs: [],
-  adminUp: true,
-  portSecurity: true,
-  generation: 4n,
-  mtuBytes: 1442,
-};
 
 const frame: NonNullable<CentralMessage["message"]> = {
   $case: "chunk",

@@ -250,6 +250,29 @@ test("describe router asks for what belongs to it, by its id and in all projects
   ]);
 });
 
+test("describe in JSON has what belongs to the object, and its last changes", async () => {
+  const lists = async (what: string) => {
+    const value = JSON.parse((await weft(`describe ${what} -o json`)).out) as object;
+    return Object.entries(value).flatMap(([key, one]) =>
+      Array.isArray(one) ? [[key, one.length]] : [],
+    );
+  };
+  expect(await lists("chassis chassis-a")).toEqual([
+    ["ports", 2],
+    ["routers", 0],
+    ["history", 2],
+  ]);
+  expect(await lists("router core --project red")).toEqual([
+    ["routerInterfaces", 0],
+    ["subnets", 0],
+    ["routes", 0],
+    ["policyRoutes", 0],
+    ["routerLinks", 0],
+    ["routeLeaks", 0],
+    ["history", 2],
+  ]);
+});
+
 test("status", async () => {
   expect((await weft("status")).out).toBe(
     [

@@ -84,13 +84,13 @@ export function parseCount(text: string): number {
 /** Collects `key=value` options into one record. */
 export function collectPairs(
   text: string,
-  earlier: Record<string, string>,
+  earlier: Record<string, string> = {},
 ): Record<string, string> {
   const at = text.indexOf("=");
   if (at < 1) throw new InvalidArgumentError("Write key=value.");
   return { ...earlier, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
-export function collect(text: string, earlier: readonly string[]): readonly string[] {
+export function collect(text: string, earlier: readonly string[] = []): readonly string[] {
   return [...earlier, text];
 }

@@ -275,3 +275,13 @@ test("the example: both projects use the same ranges, and every port says where 
   expect(chassis.length).toBeGreaterThanOrEqual(10);
   expect(new Set(chassis)).toEqual(new Set(["chassis-a", "chassis-b", "chassis-c"]));
 });
+
+test.each(["networks", "routers", "port-security", "cli"])(
+  "the documents of the guide %s are such as weft takes",
+  (guide) => {
+    const path = new URL(`../../../docs/guide/${guide}.md`, import.meta.url);
+    const blocks = [...readFileSync(path, "utf8").matchAll(/^```yaml\n(kind: .*?)^```/gms)];
+    expect(blocks.length).toBeGreaterThan(0);
+    for (const [, text = ""] of blocks) expect(problems(text), text).toEqual([]);
+  },
+);

@@ -57,6 +57,7 @@ export function buildProgram(context: Context): Command {
     .addOption(new Option("-o, --output <format>", "how results are printed").choices(outputs))
     .option("--wide", "more columns, none cut")
     .helpCommand(false)
+    .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError()
     .addHelpText(
       "after",

@@ -1,6 +1,7 @@
 // The framer against whole, split, joined and hostile input.
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { nothingOrProtocolError } from "./errors.fixture.ts";
 import { OvsdbProtocolError } from "./errors.ts";
 import { JsonFramer } from "./framing.ts";
 
@@ -102,15 +103,6 @@ test("a long message in small chunks comes out whole", () => {
   }
   expect(found).toBe(text);
 });
-
-function nothingOrProtocolError(act: () => void): boolean {
-  try {
-    act();
-    return true;
-  } catch (error) {
-    return error instanceof OvsdbProtocolError;
-  }
-}
 
 function drain(framer: JsonFramer, chunk: Buffer): string[] {
   return [...framer.push(chunk)];

@@ -1,6 +1,7 @@
 // The JSON-RPC 1.0 adapter: what goes on the wire, what comes back, and hostile peers.
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { nothingOrProtocolError } from "./errors.fixture.ts";
 import { OvsdbConnectionError, OvsdbProtocolError, OvsdbRequestError } from "./errors.ts";
 import { DEFAULT_JSONRPC_LIMITS, type Json, type JsonRpcLimits, JsonRpcPeer } from "./jsonrpc.ts";
 
@@ -139,12 +140,3 @@ test("any JSON object is taken or refused as a protocol error, and answers stay 
     }),
   );
 });
-
-function nothingOrProtocolError(act: () => void): boolean {
-  try {
-    act();
-    return true;
-  } catch (error) {
-    return error instanceof OvsdbProtocolError;
-  }
-}

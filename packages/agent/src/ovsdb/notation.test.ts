@@ -1,6 +1,7 @@
 // Values to and from the wire, against column types; differences of update2/update3.
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { nothingOrProtocolError } from "./errors.fixture.ts";
 import { OvsdbEncodeError, OvsdbProtocolError } from "./errors.ts";
 import type { Json } from "./jsonrpc.ts";
 import { NamedUuid } from "./named-uuid.ts";
@@ -148,12 +149,3 @@ test("defaults", () => {
   expect(defaultValue(parseShape("uuid*"))).toEqual([]);
   expect(defaultValue(parseShape("uuid"))).toBe("00000000-0000-0000-0000-000000000000");
 });
-
-function nothingOrProtocolError(act: () => void): boolean {
-  try {
-    act();
-    return true;
-  } catch (error) {
-    return error instanceof OvsdbProtocolError;
-  }
-}

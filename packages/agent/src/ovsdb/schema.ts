@@ -42,37 +42,32 @@ export type TableShape = { readonly [column: string]: string };
 /** Tables by name: what is monitored, and what may be written. */
 export type TableSelection = { readonly [table: string]: TableShape };
 
-type AtomOf<B extends string> = B extends "integer" | "real"
+type AtomOf<B extends string, Uuid> = B extends "integer" | "real"
   ? number
   : B extends "boolean"
     ? boolean
-    : string;
+    : B extends "uuid"
+      ? Uuid
+      : string;
 
-type ValueOf<S extends string> = S extends `${infer K}=>${infer V}`
-  ? ReadonlyMap<AtomOf<K>, AtomOf<V>>
+/** `Uuid`: what stands for one. */
+type ValueOf<S extends string, Uuid> = S extends `${infer K}=>${infer V}`
+  ? ReadonlyMap<AtomOf<K, Uuid>, AtomOf<V, Uuid>>
   : S extends `${infer B}*`
-    ? readonly AtomOf<B>[]
+    ? readonly AtomOf<B, Uuid>[]
     : S extends `${infer B}?`
-      ? AtomOf<B> | null
-      : AtomOf<S>;
-
-type AtomInputOf<B extends string> = B extends "uuid" ? string | NamedUuid : AtomOf<B>;
-
-type ValueInputOf<S extends string> = S extends `${infer K}=>${infer V}`
-  ? ReadonlyMap<AtomInputOf<K>, AtomInputOf<V>>
-  : S extends `${infer B}*`
-    ? readonly AtomInputOf<B>[]
-    : S extends `${infer B}?`
-      ? AtomInputOf<B> | null
-      : AtomInputOf<S>;
+      ? AtomOf<B, Uuid> | null
+      : AtomOf<S, Uuid>;
 
 /** A replicated row: its uuid under `_uuid` and every declared column. Never changed in place. */
 export type Row<S extends TableShape> = { readonly _uuid: string } & {
-  readonly [C in keyof S]: ValueOf<S[C]>;
+  readonly [C in keyof S]: ValueOf<S[C], string>;
 };
 
 /** Columns to write. */
-export type RowInput<S extends TableShape> = { readonly [C in keyof S]?: ValueInputOf<S[C]> };
+export type RowInput<S extends TableShape> = {
+  readonly [C in keyof S]?: ValueOf<S[C], string | NamedUuid>;
+};
 
 const ATOM_TYPES: readonly string[] = ["integer", "real", "boolean", "string", "uuid"];
 

@@ -1,23 +1,11 @@
-import type { LocalPort, NetworkConfig } from "@weft/shared/gen/weft/v1/southbound.ts";
+import type { NetworkConfig } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { EncapType, PortState } from "@weft/shared/gen/weft/v1/types.ts";
 import { expect, test } from "vitest";
+import { localPort as local } from "../southbound/central.fixture.ts";
 import type { Underlay } from "./fit.ts";
 import { PortTable, type Vif } from "./port-table.ts";
 
 const KEY = "chassis/a/port/7";
-
-const local: LocalPort = {
-  portId: "web-1",
-  portKey: 7,
-  networkKey: 3,
-  mac: Buffer.from("020000000001", "hex"),
-  ips: [],
-  allowedPairs: [],
-  adminUp: true,
-  portSecurity: true,
-  generation: 4n,
-  mtuBytes: 1442,
-};
 
 const vif: Vif = {
   portId: "web-1",

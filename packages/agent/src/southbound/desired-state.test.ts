@@ -19,13 +19,11 @@ function frame(change: Partial<Frame>): Frame {
 
 const upsert = (key: string, text: string) => ({ key, body: Buffer.from(text) });
 
+const TWO_KEYS = frame({ upserts: [upsert("network/1/a", "x"), upsert("network/1/b", "y")] });
+
 test("a frame answers only what it changed", () => {
   const state = new DesiredState();
-  state.apply(
-    STORE,
-    1n,
-    frame({ upserts: [upsert("network/1/a", "x"), upsert("network/1/b", "y")] }),
-  );
+  state.apply(STORE, 1n, TWO_KEYS);
   const effect = state.apply(
     STORE,
     1n,
@@ -39,11 +37,7 @@ test("a frame answers only what it changed", () => {
 
 test("a dropped scope goes whole, but for what the same frame puts back", () => {
   const state = new DesiredState();
-  state.apply(
-    STORE,
-    1n,
-    frame({ upserts: [upsert("network/1/a", "x"), upsert("network/1/b", "y")] }),
-  );
+  state.apply(STORE, 1n, TWO_KEYS);
   const effect = state.apply(
     STORE,
     1n,

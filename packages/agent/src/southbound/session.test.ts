@@ -1,43 +1,23 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { credentials, Server, ServerCredentials, type ServerDuplexStream } from "@grpc/grpc-js";
+import { credentials } from "@grpc/grpc-js";
 import { SystemClock } from "@weft/shared/clock.ts";
-import {
-  type AgentMessage,
-  type CentralMessage,
-  type Hello,
-  Resume,
-  SouthboundServiceService,
-} from "@weft/shared/gen/weft/v1/southbound.ts";
+import type { AgentMessage, Hello } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { until } from "../../../../test/lab/ovs.ts";
 import { pino } from "pino";
 import { afterAll, expect, test } from "vitest";
+import { serveCentral, welcome } from "./central.fixture.ts";
 import type { Frame } from "./desired-state.ts";
 import { Session } from "./session.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "weft-session-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-type Call = ServerDuplexStream<AgentMessage, CentralMessage>;
-
-/** The far end of a stream, driven by the test. */
-async function serve(name: string, onMessage: (call: Call, message: AgentMessage) => void) {
-  const server = new Server();
-  server.addService(SouthboundServiceService, {
-    connect: (call: Call) => {
-      call.on("data", (message: AgentMessage) => onMessage(call, message));
-      call.on("error", () => {});
-      call.on("end", () => call.end());
-    },
-  });
+/** Central at a socket of its own. */
+async function serve(name: string, onMessage: Parameters<typeof serveCentral>[1]) {
   const address = `unix:${join(scratch, name)}`;
-  await new Promise<void>((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error) =>
-      error === null ? resolve() : reject(error),
-    );
-  });
-  return { server, address };
+  return { server: await serveCentral(address, onMessage), address };
 }
 
 const hello: Hello = {
@@ -78,25 +58,12 @@ function open(address: string) {
   return { session, seen };
 }
 
-const welcome = (): CentralMessage["message"] => ({
-  $case: "welcome",
-  value: {
-    protocolVersion: 1,
-    storeId: "s",
-    epoch: 1n,
-    leaseMs: 30_000,
-    resume: Resume.RESYNC,
-    capabilities: [],
-    revision: 1n,
-  },
-});
-
 test("a frame counts only when its end has come, and a cut stream leaves nothing of it", async () => {
   let connects = 0;
   const { server, address } = await serve("frames", (call, { message }) => {
     if (message?.$case !== "hello") return;
     connects += 1;
-    call.write({ message: welcome() });
+    call.write(welcome);
     const upserts = [{ key: `chassis/a/${connects}`, body: Buffer.from("x") }];
     const chunk = { upserts, deletes: [], dropScopes: [], end: undefined };
     call.write({ message: { $case: "chunk", value: chunk } });
@@ -135,7 +102,7 @@ test("central's questions are answered and a refusal is a reason to come back la
       }
       return;
     }
-    call.write({ message: welcome() });
+    call.write(welcome);
     call.write({ message: { $case: "scopeKeysRequest", value: { scopes: ["network/1"] } } });
     call.write({ message: { $case: "query", value: { id: 3n, text: "objects" } } });
   });

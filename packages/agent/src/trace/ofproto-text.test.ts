@@ -3,8 +3,8 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { compareLookups } from "./compare.ts";
-import { type Lookup, readOfprotoTrace } from "./ofproto-text.ts";
+import { compareWays } from "./compare.ts";
+import { IN_PORT, type Lookup, readOfprotoTrace } from "./ofproto-text.ts";
 
 const end = `
 Final flow: unchanged
@@ -25,7 +25,8 @@ function shown(body: string, tail = end): string {
     priority === null ? `${table}:-` : `${table}:${priority}:${cookie & 0xffn}`,
   );
   const buckets = trace.buckets.length === 0 ? "" : ` buckets ${trace.buckets.join(",")}`;
-  return `${lookups.join(" ")}${buckets}${trace.needsHash ? " needs a hash" : ""}`;
+  const outputs = trace.outputs.length === 0 ? "" : ` out ${trace.outputs.join(",")}`;
+  return `${lookups.join(" ")}${buckets}${outputs}${trace.needsHash ? " needs a hash" : ""}`;
 }
 
 const cases: readonly (readonly [string, string, string])[] = [
@@ -92,7 +93,7 @@ const cases: readonly (readonly [string, string, string])[] = [
     resubmit(,70)
 70. No match.
     drop`,
-    "0:100:6 70:-",
+    "0:100:6 70:- out 50",
   ],
   [
     "tables that the other bridge goes on to are not ours either",
@@ -107,13 +108,26 @@ const cases: readonly (readonly [string, string, string])[] = [
             NORMAL
     resubmit(,70)
     70. priority 7, cookie 0x5700000000000007`,
-    "0:100:6 70:7:7",
+    "0:100:6 70:7:7 out 50",
   ],
   [
     "a foreign flow on our own bridge is a lookup",
     ` 0. priority 65000, cookie 0x99
     drop`,
     "0:65000:153",
+  ],
+  [
+    "outputs: to a port, to the port in a register, and two that do not leave",
+    ` 0. priority 100, cookie 0x5700000000000006
+    output:50
+    output:NXM_NX_REG3[]
+     -> output port is 7
+    output:1
+     >> skipping output to input port
+    output:9
+     >> Nonexistent output port
+    IN_PORT`,
+    "0:100:6 out 50,7,4294967288",
   ],
   [
     "a broken translation",
@@ -173,11 +187,14 @@ describe("ofproto/trace", () => {
 
 const lookup = (table: number, cookie: bigint): Lookup => ({ table, priority: 100, cookie });
 const ours = [lookup(0, 1n), lookup(10, 2n)];
-const theirs = (lookups: readonly Lookup[]) =>
-  compareLookups(ours, {
-    ...{ kind: "read", lookups, buckets: [], needsHash: false },
-    datapathActions: "3",
-  });
+const theirs = (lookups: readonly Lookup[], outputs: readonly number[] = [3, 1]) =>
+  compareWays(
+    { lookups: ours, outputs: [1, 3], inPort: 1 },
+    {
+      ...{ kind: "read", lookups, buckets: [], outputs, needsHash: false },
+      datapathActions: "3",
+    },
+  );
 
 test.each<[string, readonly Lookup[], string, string]>([
   ["the same", ours, "same", "all 2 lookups are the same"],
@@ -209,7 +226,25 @@ test.each<[string, readonly Lookup[], string, string]>([
   expect(theirs(lookups)).toMatchObject({ agreement, text });
 });
 
+test.each<[readonly number[], string]>([
+  [[], "no output"],
+  [[1, 1, 3], "output to ofport 1 1 3"],
+  [[1, 4], "output to ofport 1 4"],
+])("compared: the same lookups that lead to %j", (outputs, shownAs) => {
+  expect(theirs(ours, outputs)).toMatchObject({
+    agreement: "different",
+    text: `all 2 lookups are the same, but not what they do: weft compiled output to ofport 1 3, the switch has ${shownAs}`,
+  });
+});
+
+test("back to where it came from, as the switch says it", () => {
+  expect(theirs(ours, [3, IN_PORT])).toMatchObject({ agreement: "same" });
+});
+
 test("what is not understood is no difference", () => {
-  const answer = compareLookups(ours, { kind: "not-understood", reason: "in other words" });
+  const answer = compareWays(
+    { lookups: ours, outputs: [], inPort: 1 },
+    { kind: "not-understood", reason: "in other words" },
+  );
   expect(answer).toMatchObject({ agreement: "not-known", text: "in other words" });
 });

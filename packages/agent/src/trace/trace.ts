@@ -11,7 +11,7 @@ import {
   type TraceReplyEvent,
 } from "@weft/shared/trace-query.ts";
 import type { Vif } from "../ports/port-table.ts";
-import { compareLookups, notKnown } from "./compare.ts";
+import { compareWays, notKnown } from "./compare.ts";
 import { readOfprotoTrace } from "./ofproto-text.ts";
 import { findControlSocket, runCommand } from "./unixctl.ts";
 
@@ -81,9 +81,10 @@ export class Tracer {
     const request = { inPort: entryPort(query.entry, known), fields, lengthBytes, hash: 0 };
     const bothWays = (hash: number): Promise<Traced> =>
       dataplane.trace({ ...request, lengthBytes: null, hash });
-    let compared = query.real ? await this.#compare(bothWays) : null;
+    let compared = query.real ? await this.#compare(request.inPort, bothWays) : null;
     // A change that was on its way to the switch is there by now.
-    if (compared?.real.agreement === "different") compared = await this.#compare(bothWays);
+    if (compared?.real.agreement === "different")
+      compared = await this.#compare(request.inPort, bothWays);
     const traced = await dataplane.trace({ ...request, hash: compared?.hash ?? 0 });
     const real = compared?.real ?? null;
     const asked = real !== null && real.agreement !== "not-known";
@@ -98,6 +99,7 @@ export class Tracer {
 
   /** `hash`: by which our groups choose the buckets that the switch chose. */
   async #compare(
+    inPort: number,
     bothWays: (hash: number) => Promise<Traced>,
   ): Promise<{ real: TraceComparisonReply; hash: number }> {
     const { runDir, bridge } = this.#options.ovs;
@@ -129,7 +131,8 @@ export class Tracer {
         ours = await bothWays(hash);
       }
       if (ours.problem !== "") return { real: notKnown(ours.problem), hash };
-      return { real: compareLookups(ours.lookups, read), hash };
+      const compiled = { lookups: ours.lookups, outputs: outputsOf(ours), inPort };
+      return { real: compareWays(compiled, read), hash };
     } catch (error) {
       return { real: notKnown(describeError(error)), hash: 0 };
     }
@@ -140,6 +143,10 @@ type Choice = Extract<TraceEvent, { kind: "bucket" }>;
 
 function choicesOf({ events }: Traced): Choice[] {
   return events.filter((event) => event.kind === "bucket");
+}
+
+function outputsOf({ events, cut }: Traced): number[] | null {
+  return cut ? null : events.flatMap((event) => (event.kind === "output" ? [event.port] : []));
 }
 
 /** The lowest hash by which each group chooses the bucket that the switch chose; what it did not choose is free. */

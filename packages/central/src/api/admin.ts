@@ -18,6 +18,8 @@ import type {
   TraceRequest,
   TraceResponse,
 } from "@weft/shared/gen/weft/v1/orchestration.ts";
+import type { Chassis } from "@weft/shared/gen/weft/v1/northbound.ts";
+import { Liveness } from "@weft/shared/gen/weft/v1/northbound.ts";
 import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
 import { setImmediate } from "node:timers/promises";
 import { resolve } from "../model/references.ts";
@@ -108,32 +110,21 @@ class Admin {
   async getStatus(): Promise<GetStatusResponse> {
     const { model, store, objects, south, whole, eventLoopP99Ms } = this.#options;
     await whole();
-    const portsByState = [0, 0, 0, 0, 0];
-    portsByState[PortState.DOWN] = model.size("port") - model.size("binding");
-    for (const binding of model.values("binding")) {
-      const state =
-        PortState[binding.state.toUpperCase() as "DOWN" | "PLUGGED" | "PROGRAMMED" | "UP"];
-      portsByState[state] = (portsByState[state] ?? 0) + 1;
-    }
-    const chassis = model.sortedIds("chassis").flatMap((id) => model.get("chassis", id) ?? []);
-    let converged = model.revision;
-    for (const { id } of chassis) {
-      if (model.get("liveness", id)?.state !== "alive") continue;
-      const { realizedRevision } = south.chassisStatus(id);
-      if (realizedRevision < converged) converged = realizedRevision;
-    }
+    const { revision, portsByState, chassis, convergedRevision } = await runInSlices(
+      summary(model, objects),
+    );
     const { scopes, scopeCount, deliveries } = await runInSlices(
       audiences(south.scopeSizes(), model),
     );
     return {
       storeId: store.storeId,
-      revision: model.revision,
+      revision,
       epoch: south.epoch,
       sequence: south.sequence,
       oldestRevision: await store.oldestRevision(),
-      chassis: chassis.map((row) => objects.chassis(row)),
+      chassis,
       portsByState,
-      convergedRevision: converged,
+      convergedRevision,
       counts: Object.fromEntries(tableNames.map((table) => [table, BigInt(model.size(table))])),
       eventLoopP99Ms: eventLoopP99Ms(),
       writeState: store.writeState,
@@ -257,6 +248,43 @@ class Admin {
     const packets = /\bn_packets=(\d+)/.exec(text)?.[1] ?? "0";
     return { flow: text, cookie, origin, packets: BigInt(packets) };
   }
+}
+
+/** Ports between two steps. */
+const SUMMARY_STEP = 256;
+
+/** Ports and chassis as they are doing; what changes between the steps may be in it or not. */
+function* summary(
+  model: Model,
+  objects: Objects,
+): Generator<
+  void,
+  Pick<GetStatusResponse, "revision" | "portsByState" | "chassis" | "convergedRevision">
+> {
+  const { revision } = model;
+  const portsByState = [0, 0, 0, 0, 0];
+  portsByState[PortState.DOWN] = model.size("port") - model.size("binding");
+  let bindings = 0;
+  for (const binding of model.values("binding")) {
+    const state =
+      PortState[binding.state.toUpperCase() as "DOWN" | "PLUGGED" | "PROGRAMMED" | "UP"];
+    portsByState[state] = (portsByState[state] ?? 0) + 1;
+    bindings += 1;
+    if (bindings % SUMMARY_STEP === 0) yield;
+  }
+  const chassis: Chassis[] = [];
+  let convergedRevision = revision;
+  for (const id of model.sortedIds("chassis")) {
+    const row = model.get("chassis", id);
+    if (row === undefined) continue;
+    const shown = objects.chassis(row);
+    chassis.push(shown);
+    const { liveness, realizedRevision = 0n } = shown.status ?? {};
+    const counts = liveness === Liveness.ALIVE && realizedRevision < convergedRevision;
+    if (counts) convergedRevision = realizedRevision;
+    yield;
+  }
+  return { revision, portsByState, chassis, convergedRevision };
 }
 
 /** Steps of derivation between two answers of Verify. */

@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { addressGroup } from "../model/indexes.ts";
 import { linked, newContext, planned, router } from "../model/plan.fixture.ts";
-import { given, world } from "../model/routing.fixture.ts";
-import type { BindingRow, BindingState, ChassisRow } from "../model/rows.ts";
+import { given, other, world } from "../model/routing.fixture.ts";
+import type { BindingRow, BindingState, ChassisRow, PortRow } from "../model/rows.ts";
 import { port } from "../store/transactor.fixture.ts";
 import { NextHops } from "./next-hops.ts";
 
@@ -16,12 +16,13 @@ const binding = (id: string, state: BindingState): BindingRow => ({
   mtuBytes: 0,
 });
 
-/** The world of routing with two chassis that hold every router; c1 alone is on the wire. */
-function setUp(chassis: readonly string[] = ["c1", "c2"]) {
+/** The world of routing with two chassis that hold every router, x1 apart; c1 alone is on the wire. */
+function setUp(chassis: readonly string[] = ["c1", "c2"], ofX1: readonly string[] = chassis) {
   const context = newContext();
   planned(context, [
     ...world,
     port("pe", { network: "ext", ...given("192.0.2.77") }, { id: "pe" }),
+    port("px", { network: "ext", ...given("192.0.2.78") }, { id: "px", ...other }),
     port("pair", { network: "n1", ...given("10.1.0.20") }, { id: "pair" }),
     linked("l14", ["r1", "r4"], [["10.254.0.1/29", "10.254.0.2/29"]]),
   ]);
@@ -29,11 +30,13 @@ function setUp(chassis: readonly string[] = ["c1", "c2"]) {
   const c1 = tables.get("chassis", "c1") as ChassisRow;
   tables.put("chassis", "c1", { ...c1, physicalNetworks: ["physical"] });
   tables.put("chassis", "c2", { ...c1, id: "c2", name: "c2", key: 2 });
+  for (const id of ["pe", "px"]) tables.put("binding", id, binding(id, "up"));
+  const x1 = tables.get("router", "x1")?.key;
   const nextHops = new NextHops({
     tables,
     portWithIp: (network, ip) => tables.first("portIp", addressGroup(network, ip)),
     portReason: ({ name }) => `plug ${name}`,
-    routerChassis: () => chassis,
+    routerChassis: (key) => (key === x1 ? ofX1 : chassis),
   });
   return { context, tables, nextHops };
 }
@@ -67,6 +70,12 @@ describe("a next hop", () => {
       "not on chassis c2: map physical network physical to a bridge there",
     ],
     [
+      "another project's port of a shared network",
+      "192.0.2.78",
+      false,
+      "a port of another project has 192.0.2.78, and routers reach those of their own on a shared network: give another next hop",
+    ],
+    [
       "an address off-link",
       "10.99.0.1",
       false,
@@ -87,6 +96,14 @@ describe("a next hop", () => {
     expect(nextHops.of("r1", ["10.1.0.10"])).toMatchObject([{ active }]);
   });
 
+  it("is not usable while its port is administratively down", () => {
+    const { tables, nextHops } = setUp();
+    tables.put("binding", "p1", binding("p1", "programmed"));
+    tables.put("port", "p1", { ...(tables.get("port", "p1") as PortRow), adminUp: false });
+    const reason = "port p1 has 10.1.0.10 and is not located: plug p1";
+    expect(nextHops.of("r1", ["10.1.0.10"])).toMatchObject([{ active: false, reason }]);
+  });
+
   it("belongs to the port that claimed it", () => {
     const { tables, nextHops } = setUp();
     const claim = { network: "n1", ip: "10.1.0.99", mac: "0a:00:00:00:00:99", port: "pair" };
@@ -98,18 +115,54 @@ describe("a next hop", () => {
     expect(nextHops.of("r1", ["10.1.0.99"])).toMatchObject([{ active: true }]);
   });
 
+  it.each<[string, string, Partial<BindingRow>, boolean]>([
+    ["a port of a provider network", "192.0.2.77", { id: "pe" }, true],
+    ["who claimed an address there", "192.0.2.99", { id: "pe" }, true],
+    ["a port that is not located", "192.0.2.77", { id: "pe", state: "plugged" }, false],
+    ["a claimer that is not located", "192.0.2.99", { id: "pe", state: "plugged" }, false],
+    ["a claimer of another project", "192.0.2.98", { id: "px" }, false],
+  ])("on a provider network is usable at %s", (_, ip, bound, active) => {
+    const { tables, nextHops } = setUp(["c1"]);
+    for (const [last, by] of [
+      ["99", "pe"],
+      ["98", "px"],
+    ] as const) {
+      const id = `ext/192.0.2.${last}`;
+      const claim = { network: "ext", ip: `192.0.2.${last}`, mac: "0a:00:00:00:00:99", port: by };
+      tables.put("claim", id, { ...claim, id, generation: 1n });
+    }
+    const { id = "" } = bound;
+    tables.put("binding", id, { ...binding(id, "up"), ...bound });
+    expect(nextHops.of("r1", [ip])).toMatchObject([{ active }]);
+  });
+
+  it("that is a router beside it on a provider network is known where something leads to both", () => {
+    const reason =
+      "not on chassis c1: a provider network does not join router other/x1 to it: add a router-link, or give another next hop";
+    const ofX1 = (on: readonly string[], x1: readonly string[]) =>
+      setUp(on, x1).nextHops.of("r1", ["192.0.2.9"]);
+    expect(ofX1(["c1"], ["c1"])).toMatchObject([{ active: true, reason: "" }]);
+    expect(ofX1(["c1"], ["c2"])).toMatchObject([{ active: false, reason }]);
+    expect(ofX1(["c2"], ["c2"])).toMatchObject([
+      {
+        active: false,
+        reason: "not on chassis c2: map physical network physical to a bridge there",
+      },
+    ]);
+  });
+
   it("is not usable while its router, or the router itself, is down", () => {
     const { context, nextHops } = setUp();
     planned(context, [router("r2", { adminDown: true })]);
     nextHops.clear();
     expect(nextHops.of("r1", ["10.2.0.254", "10.254.0.2"])).toMatchObject([
-      { active: false, reason: "router r2 is set admin_down: apply it without" },
+      { active: false, reason: "router r2 is administratively down: apply it without adminDown" },
       { active: true },
     ]);
     planned(context, [router("r1", { adminDown: true })]);
     nextHops.clear();
     expect(nextHops.of("r1", ["10.254.0.2"])).toMatchObject([
-      { active: false, reason: "router r1 is set admin_down: apply it without" },
+      { active: false, reason: "router r1 is administratively down: apply it without adminDown" },
     ]);
   });
 

@@ -33,8 +33,8 @@ const MAX_CHASSIS_NAMED = 5;
 export class NextHops {
   readonly #options: NextHopOptions;
   readonly #views: RouterViews;
-  /** `<router>/<physical network>` -> how it is on the chassis of the router. */
-  readonly #onWire = new Map<string, Usability>();
+  /** `<router>/<physical network or next router>` -> how it is on the chassis of the router. */
+  readonly #onChassis = new Map<string, Usability>();
 
   constructor(options: NextHopOptions) {
     this.#options = options;
@@ -44,7 +44,7 @@ export class NextHops {
   /** The tables changed. */
   clear(): void {
     this.#views.clear();
-    this.#onWire.clear();
+    this.#onChassis.clear();
   }
 
   /** In the order of `ips`. */
@@ -79,7 +79,7 @@ export class NextHops {
     }
     if (segment.kind === "network") return this.#inNetwork(router, segment, text);
     const peer = this.#routerAt(segment, text);
-    if (peer !== undefined) return peer;
+    if (peer !== undefined) return peer.adminUp ? usable : unusable(downReason(peer));
     const link = describeObject("router-link", segment.link);
     return unusable(
       `the other end of ${link} has ${segment.peer.ips.join(", ")}: give one of those`,
@@ -87,23 +87,24 @@ export class NextHops {
   }
 
   /** Undefined = no router has the address. */
-  #routerAt(segment: Segment, ip: string): Usability | undefined {
+  #routerAt(segment: Segment, ip: string): RouterRow | undefined {
     const { tables } = this.#options;
     const next = nextRouter(tables, segment, ip);
-    const router = next && tables.get("router", next.router);
-    if (router === undefined) return undefined;
-    return router.adminUp ? usable : unusable(downReason(router));
+    return next && tables.get("router", next.router);
   }
 
   #inNetwork(router: RouterRow, segment: NetworkSegment, ip: string): Usability {
     const network = this.#options.tables.get("network", segment.interface.network);
     if (network === undefined) return unusable(`there is no network ${segment.interface.network}`);
-    const holder = this.#routerAt(segment, ip) ?? this.#portAt(network, ip);
+    const next = this.#routerAt(segment, ip);
+    if (next?.adminUp === false) return unusable(downReason(next));
+    const holder = next === undefined ? this.#portAt(router, network, ip) : usable;
     if (!holder.active || network.physicalNetwork === null) return holder;
-    return this.#wire(router, network.physicalNetwork);
+    const wire = this.#wire(router, network.physicalNetwork);
+    return wire.active && next !== undefined ? this.#besides(router, next) : wire;
   }
 
-  #portAt(network: NetworkRow, ip: string): Usability {
+  #portAt(router: RouterRow, network: NetworkRow, ip: string): Usability {
     const { tables, portWithIp, portReason } = this.#options;
     const fixed = tables.get("port", portWithIp(network.id, ip) ?? "");
     // The lookup may be ahead of what is visible.
@@ -116,36 +117,61 @@ export class NextHops {
         `nothing in ${name} is known to have ${ip}: create a port with it, or let one claim it by an allowed pair`,
       );
     }
-    // On the wire of a provider network, wherever it is.
-    if (network.encap === null) return usable;
+    if (network.encap === null && port.project !== router.project) {
+      return unusable(
+        `a port of another project has ${ip}, and routers reach those of their own on a shared network: give another next hop`,
+      );
+    }
     const state = tables.get("binding", port.id)?.state;
-    if (state === "programmed" || state === "up") return usable;
+    if (port.adminUp && (state === "programmed" || state === "up")) return usable;
     const name = describeObject("port", port);
     return unusable(`${name} has ${ip} and is not located: ${portReason(port)}`);
   }
 
   /** Routed packets reach a provider network only from chassis that are on its wire. */
   #wire(router: RouterRow, physicalNetwork: string): Usability {
-    const slot = `${router.id}/${physicalNetwork}`;
-    let known = this.#onWire.get(slot);
+    const { tables } = this.#options;
+    return this.#where(router, physicalNetwork, () => ({
+      fits: (id) => tables.get("chassis", id)?.physicalNetworks.includes(physicalNetwork) ?? false,
+      wayOut: `map physical network ${physicalNetwork} to a bridge there`,
+    }));
+  }
+
+  /** A provider network joins no routers: the other is known only where a port leads to both. */
+  #besides(router: RouterRow, next: RouterRow): Usability {
+    return this.#where(router, next.id, () => {
+      const chassis = new Set(this.#options.routerChassis(next.key));
+      const name = describeObject("router", next);
+      return {
+        fits: (id) => chassis.has(id),
+        wayOut: `a provider network does not join ${name} to it: add a router-link, or give another next hop`,
+      };
+    });
+  }
+
+  #where(
+    router: RouterRow,
+    what: string,
+    rule: () => { readonly fits: (chassis: string) => boolean; readonly wayOut: string },
+  ): Usability {
+    const slot = `${router.id}/${what}`;
+    let known = this.#onChassis.get(slot);
     if (known !== undefined) return known;
-    const { tables, routerChassis } = this.#options;
-    const chassis = [...routerChassis(router.key)];
-    const without = chassis
-      .filter((id) => !tables.get("chassis", id)?.physicalNetworks.includes(physicalNetwork))
-      .sort();
+    const { fits, wayOut } = rule();
+    const chassis = [...this.#options.routerChassis(router.key)];
+    const without = chassis.filter((id) => !fits(id)).sort();
     known = usable;
     if (without.length > 0) {
       const more = without.length - MAX_CHASSIS_NAMED;
       const names = `${without.slice(0, MAX_CHASSIS_NAMED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
-      const reason = `not on chassis ${names}: map physical network ${physicalNetwork} to a bridge there`;
+      const reason = `not on chassis ${names}: ${wayOut}`;
       known = { active: without.length < chassis.length, reason };
     }
-    this.#onWire.set(slot, known);
+    this.#onChassis.set(slot, known);
     return known;
   }
 }
 
 function downReason(router: RouterRow): string {
-  return `${describeObject("router", router)} is set admin_down: apply it without`;
+  return `${describeObject("router", router)} is administratively down: apply it without adminDown`;
 }

@@ -171,7 +171,8 @@ export class Objects {
       return `${where} is ${alive}: see that its agent runs and reaches central`;
     if (binding.state === "down") return `${where} has no interface of port ${row.name}: ${attach}`;
     if (binding.state === "plugged") return `${where} is installing the flows of port ${row.name}`;
-    if (!row.adminUp) return `port ${row.name} is set admin_down: apply it without`;
+    if (!row.adminUp)
+      return `port ${row.name} is administratively down: apply it without adminDown`;
     return `the device of port ${row.name} on ${where} is not there or has no carrier: start the guest`;
   }
 

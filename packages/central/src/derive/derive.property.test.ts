@@ -73,6 +73,7 @@ test("incremental equals from scratch after every step", () => {
     "network/address",
     "network/config",
     "network/location",
+    "router/claimed",
     "router/config",
     "router/interface",
     "router/leaked",

@@ -83,6 +83,24 @@ test("only crossing the limit reaches the instructions of a network that floods 
   expect(read("network/7/config")).toMatchObject({ relayed: false });
 });
 
+test("a port that is administratively down is nowhere to others: neither it nor what it claimed", () => {
+  const { apply, read } = cloud(2);
+  const allowedAddressPairs = [{ ip: "10.0.9.9", mac: null }];
+  const port = (adminUp: boolean) =>
+    rowOf.port({ id: "port-1", key: 1, network: "net", allowedAddressPairs, adminUp });
+  const claim = { id: "net/10.0.9.9", network: "net", ip: "10.0.9.9", generation: 1n };
+  apply(put("port", port(true)));
+  apply(put("claim", { ...claim, port: "port-1", mac: port(true).mac } as { id: string }));
+  const told = ["network/7/location/1", "network/7/address/0a000909", "flood/7/peer/1"];
+  for (const key of told) expect(read(key), key).toBeDefined();
+  const down = apply(put("port", port(false)));
+  expect(keysOf(down)).toEqual(expect.arrayContaining(["chassis/ch-1/port/1", ...told]));
+  for (const key of told) expect(read(key), key).toBeUndefined();
+  expect(read("chassis/ch-1/port/1")).toMatchObject({ adminUp: false });
+  apply(put("port", port(true)));
+  for (const key of told) expect(read(key), key).toBeDefined();
+});
+
 test("a port without port security asks for unknown unicast", () => {
   const { apply, read } = cloud(2);
   const open = rowOf.port({ id: "port-1", key: 1, network: "net", portSecurity: false });

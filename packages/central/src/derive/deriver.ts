@@ -39,8 +39,8 @@ export interface Deriver {
   /** True when a port or a router of the network has the address (canonical text) as a fixed one. */
   isFixedIp(network: string, ip: string): boolean;
   /**
-   * True when a router that is up has the address (canonical text) in a connected prefix on the network: it asks ports with port
-   * security off for it, and these may claim it.
+   * True when a router that is up has the address (canonical text) in a connected prefix on the network, an overlay: it asks ports
+   * with port security off for it, and these may claim it.
    */
   isRouted(network: string, ip: string): boolean;
   readonly counts: {
@@ -73,6 +73,7 @@ const INTERMEDIATE: ReadonlySet<string> = new Set<keyof Intermediates>([
   "encap-mtu",
   "network-mtu",
   "segment",
+  "routers-on",
   "leak",
   "leaked-network",
   "located",
@@ -150,8 +151,9 @@ export function createDeriver(options: {
       engine.count("portByFixedIp", `${network} ${ip}`) > 0 ||
       engine.count("interfaceByAddress", `${network} ${ip}`) > 0,
     isRouted: (id, ip) => {
-      const project = options.rows.get("network", id)?.project;
-      return engine.members("segmentByNetwork", `${id} ${project}`).some((segment) => {
+      const network = options.rows.get("network", id);
+      if (network === undefined || network.encap === null) return false;
+      return engine.members("segmentByNetwork", `${id} ${network.project}`).some((segment) => {
         const row = engine.value("segment", segment) as Segment | undefined;
         return row !== undefined && connects(row, ip);
       });

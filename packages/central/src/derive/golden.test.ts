@@ -255,12 +255,16 @@ const cases: Readonly<Record<string, Case>> = {
   },
   "shared-provider": {
     about:
-      "Two projects on a shared provider network, each with a router: they hear of its ports only their own.",
+      "Two projects on a shared provider network, each with a router: they hear of its ports only their own, and of what these claimed.",
     rows: [
       ...[host(1), host(2), ...routed(5, 1, { ...provider, shared: true, project: "red" })],
       ...port(8, 2, {
-        ...{ network: "n5", project: "blue" },
+        ...{ network: "n5", project: "blue", allowedAddressPairs: pairs },
         fixedIps: [{ subnet: "any", ip: "10.0.5.8" }],
+      }),
+      put("claim", {
+        ...{ id: "n5/10.0.0.100", network: "n5", ip: "10.0.0.100", port: "p8" },
+        ...{ mac: "00:00:5e:00:01:01", generation: 1n },
       }),
       ...[...routed(6, 1, { project: "red" }), ...routed(7, 2, { project: "blue" })],
       ...[router("red", 1, { project: "red" }), router("blue", 2, { project: "blue" })],

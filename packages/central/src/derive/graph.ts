@@ -13,11 +13,12 @@
 //     |      |       |-> flood-peer
 //     |      |-> open-network -> network-config
 //     |      |-> claimed (segment) -> address-owner
-//     |      |-> neighbour (segment, leak) -> router-neighbour
+//     |      |-> neighbour (claimed, routers-on, leak) -> router-neighbour
 //     |
-//     |-> hosted (segment) -> reach (adjacent) -> hears -> subscription (router, network, flood)
+//     |-> hosted (routers-on) -> reach (adjacent) -> hears -> subscription (router, network, flood)
 //
-//   segment -> adjacent (open-network)
+//   segment -> routers-on
+//      |-> adjacent (open-network, routers-on)
 //      |-> network-config, router-port
 //      |-> leak -> leaked-route
 //      |-> connected -> next-hop -> static-route, policy-rule
@@ -53,6 +54,7 @@ import { relayed } from "./tables/relayed.ts";
 import { routerConfig } from "./tables/router-config.ts";
 import { routerNeighbour } from "./tables/router-neighbour.ts";
 import { routerPort } from "./tables/router-port.ts";
+import { routersOn } from "./tables/routers-on.ts";
 import { rule } from "./tables/rule.ts";
 import { segment } from "./tables/segment.ts";
 import { staticRoute } from "./tables/static-route.ts";
@@ -63,6 +65,7 @@ export const graph = [
   encapMtu,
   networkMtu,
   segment,
+  routersOn,
   leak,
   leakedNetwork,
   located,

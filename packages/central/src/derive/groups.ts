@@ -1,6 +1,8 @@
 // Members of the groups of one index, sorted, so that what is read of a group does not depend on the order of insertion.
 // A group of one member is kept as that string, which most are. Plain storage: who reads a group is dependencies.ts' matter.
 
+import { SpreadMap } from "../spread-map.ts";
+
 type Members = string | string[];
 
 /** What a change did to a group: bits of GroupChange. */
@@ -11,7 +13,7 @@ export const CHANGED_FIRST = 4;
 const EMPTY: readonly string[] = [];
 
 export class Groups {
-  readonly #groups = new Map<string, Members>();
+  readonly #groups = new SpreadMap<Members>();
   #entries = 0;
 
   /** Number of (group, member) pairs. */

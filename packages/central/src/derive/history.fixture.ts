@@ -19,6 +19,22 @@ const routerId = (slot: number, life: number): string => `router-${slot}.${life}
 const portId = (slot: number, life: number): string => `port-${slot}.${life}`;
 /** Equal addresses in different networks, and some that ports and pairs share. */
 const ADDRESSES = ["10.0.0.5", "10.0.0.6", "fd00::5", "10.0.0.7"];
+const VIRTUAL_MAC = "00:00:5e:00:01:07";
+const PROVIDER = 3;
+
+/** The last network is a provider network. */
+function networkRow(slot: number, life: number, more: { mtuBytes?: number; shared?: boolean }) {
+  const provider = slot === PROVIDER;
+  return rowOf.network({
+    ...more,
+    id: networkId(slot, life),
+    key: slot + 1,
+    project: projectOf(slot),
+    encap: provider ? null : slot === 2 ? 2 : 1,
+    physicalNetwork: provider ? "physnet1" : null,
+    shared: provider && more.shared === true,
+  });
+}
 
 const chassis = fc
   .record({
@@ -55,20 +71,10 @@ const network = fc
     shared: fc.boolean(),
   })
   .map(({ slot, life, mtuBytes, shared }): RowEdit[] => {
-    const id = networkId(slot, life);
-    const provider = slot === 3;
-    const row = rowOf.network({
-      id,
-      key: slot + 1,
-      project: projectOf(slot),
-      mtuBytes,
-      encap: provider ? null : slot === 2 ? 2 : 1,
-      physicalNetwork: provider ? "physnet1" : null,
-      shared: provider && shared,
-    });
+    const row = networkRow(slot, life, { mtuBytes, shared });
     return [
       { table: "network", id: networkId(slot, 1 - life), row: undefined },
-      { table: "network", id, row },
+      { table: "network", id: row.id, row },
     ];
   });
 
@@ -86,11 +92,13 @@ const port = fc
   .record({
     slot: below(PORTS),
     life: below(2),
-    networkSlot: below(NETWORKS),
+    // Several on the provider network, so that what is claimed there moves.
+    networkSlot: fc.constantFrom(0, 1, 2, PROVIDER, PROVIDER),
     networkLife: below(2),
     requested: fc.option(below(CHASSIS)),
     addresses: fc.subarray(ADDRESSES),
     pairs: fc.subarray(["10.0.0.7", "10.0.0.0/24", "fd00::/64"]),
+    virtual: fc.boolean(),
     portSecurity: fc.boolean(),
     adminUp: fc.boolean(),
     foreign: fc.boolean(),
@@ -98,7 +106,7 @@ const port = fc
   .map((given): RowEdit[] => {
     const id = portId(given.slot, given.life);
     // On the provider network, which may be shared, ports of both projects.
-    const foreign = given.networkSlot === 3 && given.foreign;
+    const foreign = given.networkSlot === PROVIDER && given.foreign;
     const row = rowOf.port({
       id,
       key: given.slot + 1,
@@ -106,7 +114,10 @@ const port = fc
       project: projectOf(foreign ? 0 : given.networkSlot),
       requestedChassis: given.requested === null ? null : chassisId(given.requested),
       fixedIps: given.addresses.map((ip) => ({ subnet: "any", ip })),
-      allowedAddressPairs: given.pairs.map((ip) => ({ ip, mac: null })),
+      allowedAddressPairs: given.pairs.map((ip) => ({
+        ip,
+        mac: given.virtual ? VIRTUAL_MAC : null,
+      })),
       portSecurity: given.portSecurity,
       adminUp: given.adminUp,
     });
@@ -148,11 +159,13 @@ const claim = fc
     slot: below(PORTS),
     life: below(2),
     ip: fc.constantFrom(...ADDRESSES),
+    virtual: fc.boolean(),
   })
   .map((given): RowEdit[] => {
     const on = networkId(given.networkSlot, given.networkLife);
     const id = `${on}/${given.ip}`;
-    const mac = rowOf.port({ id: "", key: given.slot + 1, network: on }).mac;
+    const own = rowOf.port({ id: "", key: given.slot + 1, network: on }).mac;
+    const mac = given.virtual ? VIRTUAL_MAC : own;
     const row = {
       id,
       network: on,
@@ -320,12 +333,11 @@ const whole: RowEdit[] = [
     const key = slot < 2 ? slot + 1 : slot * 128;
     return { table: "chassis", id, row: rowOf.chassis({ id, key }) };
   }),
-  ...Array.from({ length: NETWORKS - 1 }, (_, slot): RowEdit => {
-    const id = networkId(slot, 0);
-    const row = rowOf.network({ id, key: slot + 1, project: projectOf(slot) });
-    return { table: "network", id, row };
+  ...Array.from({ length: NETWORKS }, (_, slot): RowEdit => {
+    const row = networkRow(slot, 0, {});
+    return { table: "network", id: row.id, row };
   }),
-  ...Array.from({ length: NETWORKS - 1 }, (_, slot): RowEdit => {
+  ...Array.from({ length: NETWORKS }, (_, slot): RowEdit => {
     const id = `sub-${slot}.4`;
     const subnet = { id, network: networkId(slot, 0), cidr: "10.0.0.0/24", gatewayIp: "10.0.0.1" };
     return { table: "subnet", id, row: rowOf.subnet(subnet) };
@@ -333,8 +345,8 @@ const whole: RowEdit[] = [
   ...Array.from({ length: ROUTERS }, (_, slot): RowEdit[] => {
     const id = routerId(slot, 0);
     const row = rowOf.router({ id, key: slot + 1, project: projectOf(slot) });
-    // Routers 0 and 2 share a network and a project, router 3 has none yet.
-    const on = [0, 1, 0, 3][slot] ?? 0;
+    // Routers 0 and 2 share a network and a project, router 3 is on the provider network.
+    const on = [0, 1, 0, PROVIDER][slot] ?? 0;
     const given = {
       id: `if-${slot}.${on}`,
       key: slot * NETWORKS + on + 1,
@@ -360,8 +372,8 @@ const whole: RowEdit[] = [
   },
   ...Array.from({ length: PORTS }, (_, slot): RowEdit[] => {
     const id = portId(slot, 0);
-    const on = networkId(slot % (NETWORKS - 1), 0);
-    const project = projectOf(slot % (NETWORKS - 1));
+    const on = networkId(slot % NETWORKS, 0);
+    const project = projectOf(slot % NETWORKS);
     const allowedAddressPairs = [{ ip: "10.0.0.0/24", mac: null }];
     const fixedIps = slot < 3 ? [{ subnet: "any", ip: "10.0.0.5" }] : [];
     const given = { id, key: slot + 1, network: on, project, fixedIps, allowedAddressPairs };

@@ -2,6 +2,7 @@
 // A member names its row, so that no two rows give the same pair.
 
 import { chassisBlock } from "@weft/shared/net/vni.ts";
+import { ipToHex } from "@weft/shared/net/ip.ts";
 import { innerMtuBytes } from "@weft/shared/net/mtu.ts";
 import type { Index, IndexName } from "./spec.ts";
 
@@ -66,7 +67,7 @@ export const indexes: Readonly<Record<IndexName, Index>> = {
   /** `<network key>/<ip in hex>` -> id of the claim that holds. */
   claimByAddress: {
     table: "claimed",
-    entries: (id, row, emit) => emit(`${row.networkKey}/${row.ipHex}`, id),
+    entries: (id, row, emit) => emit(`${row.networkKey}/${ipToHex(row.ip)}`, id),
   },
   /** Network key, and `<network key>/<block>` -> padded keys of the chassis with located ports. */
   chassisByNetwork: {

@@ -18,14 +18,15 @@ type Words = Readonly<Record<string, string | number | bigint | readonly string[
 
 /** One instruction; throws for a body that has no kind. */
 export function renderInstruction(key: string, bytes: Buffer): string {
-  const words = Object.entries(wordsOf(InstructionBody.decode(bytes).body))
+  const words = Object.entries(wordsOf(key, InstructionBody.decode(bytes).body))
     .map(([name, value]) => [name, Array.isArray(value) ? value.join(",") : String(value)])
     .filter(([, value]) => value !== "" && value !== "0")
     .map(([name, value]) => ` ${name}=${value}`);
   return `${key}${words.join("")}`;
 }
 
-function wordsOf(body: InstructionBody["body"]): Words {
+/** What the key says already is left out. */
+function wordsOf(key: string, body: InstructionBody["body"]): Words {
   switch (body?.$case) {
     case "chassisConfig":
       return { key: body.value.chassisKey };
@@ -70,9 +71,10 @@ function wordsOf(body: InstructionBody["body"]): Words {
     case "policyRule":
       return wordsOfPolicy(body.value);
     case "routerNeighbour": {
-      const { networkKey, mac, ips, chassisKey, encap, vtepIp } = body.value;
+      const { networkKey, portKey, mac, ips, chassisKey, encap, vtepIp } = body.value;
       const vtep = vtepIp.length === 0 ? "" : bytesToIp(vtepIp);
       const where = { chassis: chassisKey, encap: ENCAPS[encap] ?? "", vtep };
+      if (key.includes("/claimed/")) return { port: portKey, mac: bytesToMac(mac), ...where };
       return { network: networkKey, mac: bytesToMac(mac), ips: ips.map(bytesToIp), ...where };
     }
     case "leakedRoute": {

@@ -47,7 +47,7 @@ test("each chassis is told what the reference gives it: routed topologies", () =
     { numRuns: 300 },
   );
   // The topologies are worth something: they told every kind of routing instruction, and often.
-  for (const kind of ["interface", "route", "policy", "neighbour", "leaked"]) {
+  for (const kind of ["interface", "route", "policy", "neighbour", "claimed", "leaked"]) {
     expect([kind, (seen.get(`router/${kind}`) ?? 0) > 100]).toEqual([kind, true]);
   }
   expect(seen.get("flood/peer")).toBeGreaterThan(100);
@@ -91,7 +91,8 @@ test("nothing of a tenant reaches a chassis that hosts nothing of it, leaks asid
     }),
     { numRuns: 300 },
   );
-  for (const kind of ["network", "shared network", "router", "leaked route", "leaked port"]) {
+  const kinds = ["network", "shared network", "router", "claim", "leaked route", "leaked port"];
+  for (const kind of kinds) {
     expect([kind, (judged.get(kind) ?? 0) > 100]).toEqual([kind, true]);
   }
 });
@@ -134,6 +135,14 @@ function mayHear(
     return (
       byKey(rows.values("network"), networkKey).project === from?.project &&
       leak.prefixes.some((prefix) => bits.startsWith(prefixBits(prefix)))
+    );
+  }
+  if (kind === "claimed") {
+    const network = byKey(rows.values("network"), rest[0]);
+    const claim = rows.get("claim", `${network.id}/${addresses}`);
+    count(judged, "claim");
+    return (
+      network.encap === null && rows.get("port", claim?.port ?? "")?.project === router.project
     );
   }
   if (kind !== "neighbour") return true;

@@ -59,7 +59,7 @@ export function placedOn(rows: AllRows, port: Rows["port"]): string | undefined 
 function programmedOn(rows: AllRows, port: Rows["port"]): Rows["chassis"] | undefined {
   const binding = rows.get("binding", port.id);
   const ready = binding?.state === "programmed" || binding?.state === "up";
-  if (!ready || placedOn(rows, port) !== binding.chassis) return undefined;
+  if (!ready || !port.adminUp || placedOn(rows, port) !== binding.chassis) return undefined;
   const chassis = rows.get("chassis", binding.chassis);
   const encap = rows.get("network", port.network)?.encap;
   if (encap === null) return chassis;
@@ -144,8 +144,12 @@ function leaksOf(rows: AllRows, touches: readonly Touch[]) {
   return shown;
 }
 
-/** Keys of what each router's scope holds; a neighbour with its addresses after a space. */
-function routerKeys(rows: AllRows, touches: readonly Touch[]): Map<string, string[]> {
+/** Keys of what each router's scope holds; a neighbour and a claimed address with its addresses after a space. */
+function routerKeys(
+  rows: AllRows,
+  touches: readonly Touch[],
+  claims: readonly Held[],
+): Map<string, string[]> {
   const leaks = leaksOf(rows, touches);
   const keys = new Map<string, string[]>();
   for (const router of rows.values("router")) {
@@ -182,6 +186,11 @@ function routerKeys(rows: AllRows, touches: readonly Touch[]): Map<string, strin
         });
       if (ips.length > 0) found.push(`neighbour/${port.key} ${ips.sort().join(",")}`);
     }
+    for (const { network, port, ip } of claims) {
+      const wired = own.some(({ network: on }) => on === network && network.encap === null);
+      if (!wired || port.project !== router.project) continue;
+      found.push(`claimed/${network.key}/${hexOf(bitsOf(ip))} ${ip}`);
+    }
     keys.set(
       router.id,
       [...new Set(found)].map((key) => `router/${router.key}/${key}`),
@@ -190,7 +199,14 @@ function routerKeys(rows: AllRows, touches: readonly Touch[]): Map<string, strin
   return keys;
 }
 
-function claimKeys(rows: AllRows, touches: readonly Touch[]): { network: string; key: string }[] {
+/** An address that a port which can be sent to holds by a claim. */
+interface Held {
+  readonly network: Rows["network"];
+  readonly port: Rows["port"];
+  readonly ip: string;
+}
+
+function claimsOf(rows: AllRows, touches: readonly Touch[]): Held[] {
   const held = new Set<string>();
   for (const port of rows.values("port")) {
     for (const { ip } of port.fixedIps) held.add(`${port.network} ${ip}`);
@@ -206,14 +222,15 @@ function claimKeys(rows: AllRows, touches: readonly Touch[]): { network: string;
       held.add(`${one.network} ${given ?? subnet.gatewayIp}`);
     }
   }
-  const keys: { network: string; key: string }[] = [];
+  const valid: Held[] = [];
   for (const claim of rows.values("claim")) {
     const port = rows.get("port", claim.port);
     const network = rows.get("network", claim.network);
-    if (port?.network !== claim.network || !network || network.encap === null) continue;
-    // A router may ask ports with port security off for any address that it is connected to.
+    if (port?.network !== claim.network || !network) continue;
+    // A router may ask ports of an overlay with port security off for any address that it is connected to.
     const asked =
       !port.portSecurity &&
+      network.encap !== null &&
       touches.some(
         (touch) =>
           touch.network === network &&
@@ -225,20 +242,17 @@ function claimKeys(rows: AllRows, touches: readonly Touch[]): { network: string;
     );
     if (!(allowed || asked) || held.has(`${claim.network} ${claim.ip}`)) continue;
     if (programmedOn(rows, port) === undefined) continue;
-    keys.push({
-      network: network.id,
-      key: `network/${network.key}/address/${hexOf(bitsOf(claim.ip))}`,
-    });
+    valid.push({ network, port, ip: claim.ip });
   }
-  return keys;
+  return valid;
 }
 
 /** What each of these chassis is to be told: keys, sorted; a neighbour with its addresses. */
 export function expected(rows: AllRows, chassisIds: readonly string[]): Map<string, string[]> {
   const touches = touchesOf(rows);
   const joins = distances(rows, touches);
-  const ofRouter = routerKeys(rows, touches);
-  const claims = claimKeys(rows, touches);
+  const claims = claimsOf(rows, touches);
+  const ofRouter = routerKeys(rows, touches, claims);
   const ports = [...rows.values("port")];
   const overlay = ports.filter((port) => rows.get("network", port.network)?.encap !== null);
   const open = new Set(
@@ -279,7 +293,10 @@ export function expected(rows: AllRows, chassisIds: readonly string[]): Map<stri
     for (const network of networks) {
       const nk = rows.get("network", network)?.key;
       keys.add(`network/${nk}/config`);
-      for (const { network: on, key } of claims) if (on === network) keys.add(key);
+      for (const { network: on, ip } of claims) {
+        if (on.id !== network || on.encap === null) continue;
+        keys.add(`network/${nk}/address/${hexOf(bitsOf(ip))}`);
+      }
     }
     for (const port of overlay) {
       const nk = rows.get("network", port.network)?.key;

@@ -170,7 +170,7 @@ test("attaching a network touches the routers joined to it and who hosts them, n
   });
   expect(spent[1]).toEqual(spent[0]);
   expect(spent[0]).toEqual({
-    segment: 1,
+    ...{ segment: 1, "routers-on": 1 },
     // It takes over the answers for its gateways.
     ...{ "network-config": 1, "router-port": 1 },
     adjacent: 1,
@@ -189,7 +189,7 @@ test("attaching a network that is hosted touches its chassis as well", () => {
   });
   expect(spent[1]).toEqual(spent[0]);
   expect(spent[0]).toEqual({
-    ...{ segment: 1, "network-config": 1, "router-port": 1, adjacent: 1 },
+    ...{ segment: 1, "routers-on": 1, "network-config": 1, "router-port": 1, adjacent: 1 },
     // Two chassis can use router 3 from there; they hear the network already, the three others do not.
     ...{ hosted: 2, reach: 5, hears: 7, subscription: 3 },
   });
@@ -204,12 +204,24 @@ test("a change of addresses or MTU does not touch interest", () => {
   ).not.toHaveProperty("reach");
   const moved = apply(attach(3, 3, { fixedIps: [{ subnet: "n3.4", ip: "10.0.3.9" }] }));
   expect(moved).toEqual({
-    segment: 1,
-    adjacent: 1,
-    hosted: 1,
-    "network-config": 1,
-    "router-port": 1,
+    ...{ segment: 1, "routers-on": 1, adjacent: 1 },
+    ...{ "network-config": 1, "router-port": 1 },
   });
+});
+
+test("nor does it reach the ports of a provider network", () => {
+  const provider = network(1, { encap: null, physicalNetwork: "physnet1" });
+  const ports = Array.from({ length: 50 }, (_, at) => port(10 + at, 1, (at % 3) + 1)).flat();
+  const apply = counted([
+    ...[...[1, 2, 3].map(chassis), ...provider, router(1), router(2)],
+    ...[attach(1, 1), ...ports],
+  ]);
+  const moved = apply(attach(1, 1, { fixedIps: [{ subnet: "n1.4", ip: "10.0.1.250" }] }));
+  expect(moved).not.toHaveProperty("neighbour");
+  expect(moved).not.toHaveProperty("hosted");
+  // Another router has to be told of all of them.
+  const second = { fixedIps: [{ subnet: "n1.4", ip: "10.0.1.251" }] };
+  expect(apply(attach(2, 1, second))).toMatchObject({ neighbour: 50, "router-neighbour": 100 });
 });
 
 test("a route is derived again only when its next hop moves to another network", () => {
@@ -301,6 +313,72 @@ test("a port of a provider network is a neighbour once it is programmed", () => 
   expect(keysOf(apply({ table: "router-interface", id: "i1.1", row: undefined }))).toContain(key);
 });
 
+/** What a port said: the claim of an address in the network of that number. */
+const claim = (on: number, ip: string, by: string, mac = "02:00:00:00:00:aa"): RowEdit => {
+  const row = { id: `n${on}/${ip}`, network: `n${on}`, ip, mac, port: by, generation: 1n };
+  return { table: "claim", id: row.id, row };
+};
+
+test("an address that a port of a provider network claimed is told to the routers of its project", () => {
+  const provider = { encap: null, physicalNetwork: "physnet1", shared: true };
+  const pairs = { allowedAddressPairs: [{ ip: "10.0.1.0/24", mac: "00:00:5e:00:01:02" }] };
+  const vip = (by: string) => claim(1, "10.0.1.99", by, "00:00:5e:00:01:02");
+  const { apply, read, deriver } = derived(
+    ...[chassis(1), chassis(2), network(1, provider), router(1), attach(1, 1)].flat(),
+    ...[router(2, { project: "blue" }), attach(2, 1), router(3), attach(3, 1)],
+    ...[...port(1, 1, 1, pairs), ...port(2, 1, 2, pairs)],
+    ...port(3, 1, 2, { ...pairs, project: "blue" }),
+    ...port(4, 1, 2, { portSecurity: false }),
+  );
+  const [key, third] = ["router/1/claimed/1/0a000163", "router/3/claimed/1/0a000163"];
+  expect(keysOf(apply(vip("p1")))).toEqual([key, third]);
+  expect(read(key)).toEqual({
+    ...{ routerKey: 1, portKey: 1, networkKey: 1, chassisKey: 1, encap: 0 },
+    mac: Buffer.of(0, 0, 0x5e, 0, 1, 2),
+    ips: [Buffer.of(10, 0, 1, 99)],
+    vtepIp: Buffer.alloc(0),
+  });
+  // It moves: two rows change, one for each router.
+  expect(keysOf(apply(vip("p2")))).toEqual([key, third]);
+  expect(read(key)).toMatchObject({ portKey: 2, chassisKey: 2 });
+  // To another project, and its router alone.
+  expect(keysOf(apply(vip("p3")))).toEqual([key, "router/2/claimed/1/0a000163", third]);
+  expect([read(key), read(third)]).toEqual([undefined, undefined]);
+  // No router asks there: port security off is no leave to hold an address.
+  apply(vip("p4"));
+  expect(deriver.isRouted("n1", "10.0.1.99")).toBe(false);
+  expect(read(key)).toBeUndefined();
+  // The port is not programmed, loses its pairs, goes; the router goes down.
+  for (const broken of [
+    [put("binding", rowOf.binding({ id: "p1", chassis: "c1", state: "plugged" }))],
+    port(1, 1, 1),
+    [{ table: "port", id: "p1", row: undefined } as const],
+    [router(1, { adminUp: false })],
+    [attach(1, 1, { fixedIps: [{ subnet: "n1.4", ip: "10.0.1.99" }] })],
+  ]) {
+    apply(...port(1, 1, 1, pairs), router(1), attach(1, 1), vip("p1"));
+    expect(read(key)).toBeDefined();
+    apply(...broken);
+    expect(read(key)).toBeUndefined();
+  }
+});
+
+test("a claim that moves costs one row a router of its project, however many ports there are", () => {
+  const pairs = { allowedAddressPairs: [{ ip: "10.0.1.250", mac: null }] };
+  const spent = [10, 100].map((count) => {
+    const apply = counted([
+      ...[1, 2, 3].map(chassis),
+      ...network(1, { encap: null, physicalNetwork: "physnet1" }),
+      ...[router(1), attach(1, 1)],
+      ...Array.from({ length: count }, (_, at) => port(10 + at, 1, (at % 3) + 1, pairs)).flat(),
+      claim(1, "10.0.1.250", "p10", rowOf.port({ id: "", key: 10, network: "" }).mac),
+    ]);
+    const { mac } = rowOf.port({ id: "", key: 11, network: "" });
+    return apply(claim(1, "10.0.1.250", "p11", mac));
+  });
+  expect(spent).toEqual(Array(2).fill({ claimed: 1, neighbour: 1, "router-neighbour": 1 }));
+});
+
 test("a leak shows the addresses that it names, and a port comes and goes by its own keys", () => {
   const leak = rowOf["route-leak"]({
     ...{ id: "k", key: 5, from: "r1", to: "r2" },
@@ -330,12 +408,7 @@ test("a port with port security off may hold an address that a router asks for, 
     ...[chassis(1), ...network(1), ...port(1, 1, 1, { portSecurity: false })],
     ...port(2, 1, 1),
   );
-  const claim = (ip: string, by = "p1"): RowEdit => {
-    const mac = "02:00:00:00:00:aa";
-    const row = { id: `n1/${ip}`, network: "n1", ip, mac, port: by, generation: 1n };
-    return { table: "claim", id: row.id, row };
-  };
-  apply(claim("10.0.1.77"), claim("10.9.9.9"), claim("10.0.1.1"));
+  apply(...["10.0.1.77", "10.9.9.9", "10.0.1.1"].map((ip) => claim(1, ip, "p1")));
   expect(read("network/1/address/0a00014d")).toBeUndefined();
   apply(router(1), attach(1, 1));
   expect(deriver.isRouted("n1", "10.0.1.77")).toBe(true);
@@ -344,6 +417,6 @@ test("a port with port security off may hold an address that a router asks for, 
   expect(read("network/1/address/0a090909")).toBeUndefined();
   expect(read("network/1/address/0a000101")).toBeUndefined();
   // What port security keeps a port from saying it cannot claim either.
-  apply(claim("10.0.1.77", "p2"));
+  apply(claim(1, "10.0.1.77", "p2"));
   expect(read("network/1/address/0a00014d")).toBeUndefined();
 });

@@ -14,6 +14,8 @@ export interface Intermediates {
   "network-mtu": number;
   /** Key: `interface/<id>` or `link/<id>/<0 or 1>`, the end. */
   segment: Segment;
+  /** Key: `<network id> <project>`. Routers of the project there, by ascending key; never empty. */
+  "routers-on": readonly RouterOn[];
   /** Key: leak id. */
   leak: Leak;
   /** Key: network id. A leak names prefixes of it. */
@@ -36,7 +38,7 @@ export interface Intermediates {
   "next-hop": number;
   /** Key: `route/<id>` or `policy/<id>`. Instruction key of a route or policy route whose router is up. */
   rule: string;
-  /** Key: port id. Routers that must be told of the port by itself, by ascending key. */
+  /** Key: `port/<id>` or `claim/<id>`. Routers that must be told of the port or the claim by itself, by ascending key. */
   neighbour: readonly Neighbour[];
   /** Key: router id; only of a router that is up. */
   adjacent: Adjacent;
@@ -82,6 +84,12 @@ export interface Segment {
   readonly routeTable: number;
 }
 
+/** A router that is up and has an interface on the network. */
+export interface RouterOn {
+  readonly id: string;
+  readonly key: number;
+}
+
 /** A prefix that a router is connected to. */
 export interface ConnectedPrefix {
   readonly cidr: Cidr;
@@ -107,7 +115,11 @@ export interface LeakCut {
 /** A router that reaches a port although the locations of its network need not reach the router's chassis. */
 export interface Neighbour {
   readonly routerKey: number;
-  readonly portKey: number;
+  /** Id. */
+  readonly port: string;
+  /** Of the instruction, after the router. */
+  readonly key: string;
+  readonly mac: string;
   /** Canonical text, in the order of the port. */
   readonly ips: readonly string[];
 }
@@ -138,8 +150,12 @@ export interface Located {
 /** A valid claim of an address of allowed pairs. */
 export interface Claimed {
   readonly networkKey: number;
-  readonly ipHex: string;
+  /** False = a provider network. */
+  readonly overlay: boolean;
+  /** Canonical text. */
+  readonly ip: string;
   readonly mac: string;
+  /** Id. */
   readonly port: string;
 }
 

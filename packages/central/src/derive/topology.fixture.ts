@@ -1,5 +1,6 @@
 // Random routed topologies: three projects with overlays and routers, provider networks of which one is shared, links that make long
-// chains, leaks in any direction, ports everywhere. Rows of one topology, and of changes to it. Test support.
+// chains, leaks in any direction, ports everywhere, addresses that move between them. Rows of one topology, and of changes to it. Test
+// support.
 
 import fc from "fast-check";
 import { type RowEdit, rowOf } from "./memory-rows.ts";
@@ -25,6 +26,9 @@ const networkOf = (projectAt: number, at: number): number =>
 /** The second provider network is red's alone. */
 const choiceOf = (projectAt: number): number => (projectAt === 0 ? NETWORKS + 2 : NETWORKS + 1);
 const cidr4 = (network: number): string => `10.0.${network}.0/24`;
+/** Above the addresses that ports are given. */
+const pairOf = (network: number): string => `10.0.${network}.64/26`;
+const VIRTUAL_MAC = "00:00:5e:00:01:07";
 const cidr6 = (network: number): string => `fd00:${network + 1}::/64`;
 const routerId = (projectAt: number, at: number): string => `r-${nameOf(projectAt)}-${at}`;
 
@@ -118,8 +122,9 @@ const port = fc
     last: fc.integer({ min: 2, max: 40 }),
     open: fc.integer({ min: 0, max: 3 }),
     v6: fc.boolean(),
+    pair: fc.constantFrom(undefined, null, VIRTUAL_MAC),
   })
-  .map(({ slot, project: of, network: on, chassis, last, open, v6 }): RowEdit[] => {
+  .map(({ slot, project: of, network: on, chassis, last, open, v6, pair }): RowEdit[] => {
     const number = networkOf(of, on % choiceOf(of));
     const id = `p-${slot}`;
     const ips = [`10.0.${number}.${last}`, `fd00:${number + 1}::${last.toString(16)}`];
@@ -130,6 +135,7 @@ const port = fc
       network: `n-${number}`,
       requestedChassis: chassis,
       fixedIps: ips.slice(0, v6 ? 2 : 1).map((ip) => ({ subnet: "any", ip })),
+      allowedAddressPairs: pair === undefined ? [] : [{ ip: pairOf(number), mac: pair }],
       portSecurity: open > 0,
     });
     return [{ table: "port", id, row }];
@@ -258,6 +264,29 @@ const ground: RowEdit[] = [
   ),
 ];
 
+const claims = fc.array(
+  fc.record({ some, wired: fc.boolean(), vip: below(2), forged: below(6), gone: below(6) }),
+  { maxLength: 12, size: "max" },
+);
+type Claims = typeof claims extends fc.Arbitrary<infer T> ? T : never;
+
+/** Claims of some of these ports, where they were put, half of them on provider networks; now and then one is withdrawn. */
+function claimed(edits: readonly RowEdit[], choices: Claims): RowEdit[] {
+  const ports = edits.flatMap(({ table, row }) => (table === "port" && row ? [row] : []));
+  const onTheWire = ports.filter(({ network: on }) => Number(on.slice(2)) >= SHARED);
+  return choices.flatMap(({ some: at, wired, vip, forged, gone }): RowEdit[] => {
+    const from = wired ? onTheWire : ports;
+    const claimer = from[at % from.length];
+    if (claimer === undefined) return [];
+    const { id: port, network, mac: own, allowedAddressPairs } = claimer;
+    const ip = `10.0.${network.slice(2)}.${64 + vip}`;
+    const id = `${network}/${ip}`;
+    const mac = forged === 0 ? "02:00:00:00:00:ff" : (allowedAddressPairs[0]?.mac ?? own);
+    const row = gone === 0 ? undefined : { id, network, ip, mac, port, generation: 1n };
+    return [{ table: "claim", id, row }];
+  });
+}
+
 const many = (arbitrary: fc.Arbitrary<RowEdit[]>, most: number) =>
   fc.array(arbitrary, { minLength: 1, maxLength: most, size: "max" });
 
@@ -270,9 +299,12 @@ export const topology: fc.Arbitrary<RowEdit[][]> = fc
     many(binding, 40),
     many(leak, 8),
     many(rule, 10),
-    fc.array(many(edit, 4), { maxLength: 6 }),
+    claims,
+    fc.array(fc.tuple(many(edit, 4), claims), { maxLength: 6 }),
   )
-  .map(([links, interfaces, ports, bindings, leaks, rules, changes]) => {
+  .map(([links, interfaces, ports, bindings, leaks, rules, held, changes]) => {
     const parts = [links, interfaces, ports, bindings, leaks, rules].flat(2);
-    return [ground.concat(parts)].concat(changes.map((step) => step.flat()));
+    const there = ports.flat();
+    const first = ground.concat(parts, claimed(there, held));
+    return [first].concat(changes.map(([step, more]) => step.flat().concat(claimed(there, more))));
   });

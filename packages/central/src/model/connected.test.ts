@@ -103,6 +103,17 @@ describe("beside routers a set is refused for", () => {
       [remove("subnet", "s2"), remove("router-interface", "i22")],
       ["IN_USE delete"],
     ],
+    [
+      "a leaked prefix that goes over to a provider network",
+      [
+        remove("subnet", "sx"),
+        remove("router-interface", "ixx"),
+        provider("prov", "physical", 102, { id: "prov", ...other }),
+        subnet("sp", { network: "prov", cidr: "10.9.0.0/24" }, other),
+        routerInterface("ixp", { router: "x1", network: "prov" }, other),
+      ].map((intent) => ({ ...intent, project: "other" })),
+      ["IN_USE delete"],
+    ],
     ["deleting a subnet with a given address", [remove("subnet", "s3")], ["IN_USE delete"]],
     [
       "deleting a network with an interface",

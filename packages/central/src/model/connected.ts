@@ -8,7 +8,13 @@ import { findLoop } from "./loops.ts";
 import type { ObjectProblems } from "./problems.ts";
 import { describeObject } from "./references.ts";
 import type { Segment } from "./router-view.ts";
-import { interfaceSegments, nextRouter, segmentAround, segmentOf } from "./router-view.ts";
+import {
+  interfaceSegments,
+  isLeakable,
+  nextRouter,
+  segmentAround,
+  segmentOf,
+} from "./router-view.ts";
 import type { RouterInterfaceRow, RouterLinkRow } from "./rows.ts";
 import { Users } from "./users.ts";
 import type { Whole } from "./whole.ts";
@@ -141,6 +147,7 @@ export function addUsersOfRemoved(
   for (const old of before) {
     const now = view.segments.find((segment) => segment.prefix === old.prefix);
     if (now === undefined) addUsersOfPrefix(whole, router, old, users);
+    if (!isLeakable(whole.tables, now)) addLeaksOfPrefix(whole, router, old, users);
     if (now?.ip !== old.ip) addRoutesToAddress(whole, old, users);
   }
 }
@@ -157,11 +164,15 @@ function addUsersOfPrefix(whole: Whole, router: string, old: Segment, users: Use
     const route = tables.get("route", id);
     if (route !== undefined && findLoop(whole, route) !== undefined) users.add("route", id);
   }
+}
+
+function addLeaksOfPrefix(whole: Whole, router: string, old: Segment, users: Users): void {
+  const { tables, views } = whole;
   for (const id of tables.members("leakFrom", router)) {
     const isLost = tables.get("route-leak", id)?.prefixes.some((text) => {
       const prefix = parseCidr(text);
       if (prefix === undefined || !cidrContainsCidr(old.cidr, prefix)) return false;
-      return segmentAround(view, prefix)?.kind !== "network";
+      return !isLeakable(tables, segmentAround(views.of(router), prefix));
     });
     if (isLost === true) users.add("route-leak", id);
   }

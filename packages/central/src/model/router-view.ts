@@ -137,6 +137,13 @@ export function segmentAround(view: RouterView, prefix: Cidr): Segment | undefin
   return found !== undefined && cidrContainsCidr(found.cidr, prefix) ? found : undefined;
 }
 
+/** A leak can show it: it is on an overlay, where there are locations to tell. */
+export function isLeakable(tables: Tables, segment: Segment | undefined): boolean {
+  if (segment?.kind !== "network") return false;
+  const network = tables.get("network", segment.interface.network);
+  return network !== undefined && network.encap !== null;
+}
+
 /** The interface whose address in a network this is: given, or as the gateway of the subnet. */
 export function interfaceWithIp(
   tables: Tables,

@@ -34,7 +34,9 @@ const nextHop = fc
   .tuple(fc.constantFrom(1, 1, 2, 2, 200, 0, 3), fc.constantFrom(1, 2, 2, 5))
   .map(([block, host]) => `10.${block}.0.${host}`);
 const prefix = fc.constantFrom("10.1.0.0/24", "10.2.0.0/24", "10.77.0.0/16", "0.0.0.0/0");
-const leaked = fc.constantFrom("10.0.0.0/24", "10.1.0.0/25", "10.2.0.0/24", "10.3.0.0/24");
+const leaked = fc.constantFrom(
+  ...["10.0.0.0/24", "10.1.0.0/25", "10.2.0.0/24", "10.3.0.0/24", "10.4.0.0/24"],
+);
 const table = fc.constantFrom(0, 0, 0, 5);
 
 const networkIntent = networkOf.chain((n) =>

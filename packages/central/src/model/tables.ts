@@ -3,6 +3,7 @@
 
 import { headIndexes, indexSpecs, readIndexes } from "./indexes.ts";
 import type { AnyIndexSpec, IndexEntry, IndexName } from "./indexes.ts";
+import { SpreadMap } from "../spread-map.ts";
 import type { AnyRow, Batch, DurableTableName, RowChange, Rows, TableName } from "./rows.ts";
 
 /** What derivation and validation read. */
@@ -36,7 +37,7 @@ type Members = string | Set<string>;
 class Index {
   readonly #spec: AnyIndexSpec;
   // Most groups have one member: a plain string spares a Set each.
-  readonly #groups = new Map<string, Members>();
+  readonly #groups = new SpreadMap<Members>();
 
   constructor(spec: AnyIndexSpec) {
     this.#spec = spec;

@@ -54,6 +54,11 @@ describe("a leak is refused for", () => {
       ["OUTSIDE_SUBNET route-leak.spec.prefixes"],
     ],
     [
+      "a prefix of a provider network, where nothing has a location",
+      [leak("new", { from: "r1", to: "r3", prefixes: ["192.0.2.0/25"] })],
+      ["OUTSIDE_SUBNET route-leak.spec.prefixes"],
+    ],
+    [
       "a prefix that the other has itself",
       [leak("new", { from: "r1", to: "r2", prefixes: ["10.2.0.0/25"] })],
       ["OVERLAPPING_PREFIX route-leak.spec.prefixes"],

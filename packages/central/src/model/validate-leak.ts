@@ -8,7 +8,7 @@ import { completePrefix } from "./next-hop-rules.ts";
 import { completeForeignRouterRef, completeRouterRef } from "./object-refs.ts";
 import type { ObjectProblems } from "./problems.ts";
 import { describeObject } from "./references.ts";
-import { segmentAround } from "./router-view.ts";
+import { isLeakable, segmentAround } from "./router-view.ts";
 import type { RouteLeakRow, RowMeta } from "./rows.ts";
 import type { Tables } from "./tables.ts";
 import type { Whole } from "./whole.ts";
@@ -102,8 +102,8 @@ function checkPrefix(
   const cidr = parseCidr(prefix);
   if (cidr === undefined) return;
   const field = "spec.prefixes";
-  if (segmentAround(views.of(row.from), cidr)?.kind !== "network") {
-    const text = `${prefix} is in no network that ${nameOf(row.from)} has an interface on: name the prefix of such a network, or a part of one`;
+  if (!isLeakable(tables, segmentAround(views.of(row.from), cidr))) {
+    const text = `${prefix} is in no overlay network that ${nameOf(row.from)} has an interface on: name the prefix of such a network, or a part of one`;
     problems.add("OUTSIDE_SUBNET", field, text);
   }
   const own = views.of(row.to).segments.find((segment) => cidrsOverlap(segment.cidr, cidr));

@@ -2,7 +2,7 @@
 // subnet of the network, else of the gateway. Reads the model only; called by packet.ts.
 
 import { cidrAddress, cidrContains, parseCidr } from "@weft/shared/net/cidr.ts";
-import { parseIp } from "@weft/shared/net/ip.ts";
+import { ipFamily, parseIp } from "@weft/shared/net/ip.ts";
 import { eui64LinkLocal } from "@weft/shared/net/mac.ts";
 import { interfaceAddresses } from "../model/router-addresses.ts";
 import { describeObject } from "../model/references.ts";
@@ -33,11 +33,13 @@ export function neighbourOf(
     if (isBroadcast) return { kind: "found", mac: BROADCAST, who: "everybody" };
   }
   const isOnLink = own !== undefined || contains("fe80::/10", destination);
-  const wanted = isOnLink ? destination : gatewayOf(subnets, source);
+  // A guest that pretends to be another still sends to its own gateway.
+  const senders = [source, ...port.fixedIps.map(({ ip }) => ip)];
+  const wanted = isOnLink ? destination : gatewayOf(subnets, senders, destination);
   if (wanted === undefined) {
     const reason =
-      `${destination} is in no subnet of the port's network, and the subnet of ${source} ` +
-      "has no gateway: say whose MAC it is sent to (--eth-dst)";
+      `${destination} is in no subnet of the port's network, and no subnet of ` +
+      "the port has a gateway: say whose MAC it is sent to (--eth-dst)";
     return { kind: "unknown", reason };
   }
   const found = ownerOf(model, port.network, wanted, subnets);
@@ -60,8 +62,18 @@ function groupMac(destination: string): string | undefined {
   return undefined;
 }
 
-function gatewayOf(subnets: readonly SubnetRow[], source: string): string | undefined {
-  return subnets.find((subnet) => contains(subnet.cidr, source))?.gatewayIp ?? undefined;
+/** Of the first of these senders that has one. */
+function gatewayOf(
+  subnets: readonly SubnetRow[],
+  senders: readonly string[],
+  destination: string,
+): string | undefined {
+  const family = ipFamily(destination);
+  for (const sender of senders) {
+    const subnet = subnets.find(({ cidr }) => contains(cidr, sender));
+    if (ipFamily(sender) === family && subnet?.gatewayIp) return subnet.gatewayIp;
+  }
+  return undefined;
 }
 
 function ownerOf(

@@ -71,6 +71,11 @@ test.each<[string, Partial<TraceRequest>, string]>([
   expect(made(change).text).toBe(text);
 });
 
+test("a guest that pretends to be another still sends to its own gateway", () => {
+  const { fields } = made({ destination: "10.0.1.3", source: "192.0.2.9" });
+  expect(fields).toMatchObject({ eth_dst: "0xa0000000010", ip_src: "0xc0000209" });
+});
+
 test("fields as the flows match on them", () => {
   const { fields } = made({ destination: "10.0.1.3", protocol: 17, source: "10.0.0.9", ttl: 1 });
   expect(fields).toEqual({
@@ -110,7 +115,7 @@ test.each<[string, Partial<TraceRequest>, string]>([
     { destination: "10.0.0.9" },
     "known to have 10.0.0.9: say whose MAC it is sent to (--eth-dst)",
   ],
-  ["no gateway", { port: "lan-1", destination: "8.8.8.8" }, "10.0.2.4 has no gateway"],
+  ["no gateway", { port: "lan-1", destination: "8.8.8.8" }, "no subnet of the port has a gateway"],
   ["no MAC", { destination: "10.0.0.2", ethDst: "x" }, 'eth_dst: "x" is no MAC address'],
   ["ports of what has none", { destination: "10.0.0.2", sourcePort: 7 }, "protocol 1 has no ports"],
   [

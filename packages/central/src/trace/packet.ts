@@ -89,7 +89,9 @@ function destinationOf(model: Model, { destination, source, project }: TraceRequ
   if (ip !== undefined) return ip;
   const port = resolve(model, "port", destination, project);
   if (port === undefined) {
-    throw invalid("destination", `"${destination}" is neither an address nor a port`);
+    const where = project === "" ? "" : ` of project ${project}`;
+    const text = `"${destination}" is neither an address nor a port${where}: give an address`;
+    throw invalid("destination", `${text}, or the id of a port`);
   }
   const wanted = canonicalIp(source);
   const fits = (address: string): boolean =>
@@ -147,8 +149,13 @@ function transportOf(
     const syn = name === "tcp" ? { tcp_flags: "0x2" } : {};
     return { fields: isLater ? {} : { ...ports, ...syn }, text: `${name} ${from} > ${to}` };
   }
-  if (request.sourcePort !== 0 || request.destinationPort !== 0) {
-    throw invalid("source_port", `protocol ${protocol} has no ports: use tcp or udp`);
+  for (const [field, value] of [
+    ["source_port", request.sourcePort],
+    ["destination_port", request.destinationPort],
+  ] as const) {
+    if (value !== 0) {
+      throw invalid(field, `protocol ${protocol} has no ports: use tcp, udp or sctp`);
+    }
   }
   if (protocol === 1 && family === 4) {
     return { fields: isLater ? {} : { icmp_type: "0x8" }, text: "icmp echo request" };

@@ -16,7 +16,7 @@ export function chassisAt(model: Model, encap: number, vtep: string): string | u
   return undefined;
 }
 
-/** Chassis with a port that takes the frame from the physical network. */
+/** Chassis with a port that takes the frame from the physical network: by its own MAC, or by that of an address which it claimed. */
 export function receivers(
   model: Model,
   physicalNetwork: string,
@@ -32,6 +32,11 @@ export function receivers(
     if (chassis !== undefined && (isGroup || model.get("port", id)?.mac === mac)) {
       found.add(chassis);
     }
+  }
+  for (const claim of model.values("claim")) {
+    if (claim.network !== network.id || claim.mac !== mac) continue;
+    const chassis = model.get("binding", claim.port)?.chassis;
+    if (chassis !== undefined) found.add(chassis);
   }
   return found;
 }

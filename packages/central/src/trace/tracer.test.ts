@@ -211,6 +211,12 @@ test("on a physical network it goes on where Weft knows the receiver", async () 
     "  > delivered to port lan-2",
     "delivered to port lan-2 on chassis-b",
   ]);
+  const claimed = await trace((chassis) =>
+    reply([
+      chassis === "chassis-a" ? toPhysical({ ...out, eth_dst: "0x5e000102" }) : toPort("lan-2"),
+    ]),
+  );
+  expect(claimed.text).toBe("delivered to port lan-2 on chassis-b");
   const stranger = await trace(() => reply([toPhysical({ ...out, eth_dst: "0x20000000099" })]));
   expect(stranger).toMatchObject({
     verdict: TraceVerdict.LEFT,
@@ -296,4 +302,33 @@ test("a loop ends, and so does a trace that takes long or is large", async () =>
   const cut = await trace(() => reply([classify], { cut: true }));
   expect(cut.notes).toEqual(["chassis-a: only the first 1 events are told"]);
   expect(cut.text).toBe("the way could not be followed to its end");
+});
+
+test.each<[string, TraceReplyEvent[], string, string]>([
+  [
+    "in the sender's network",
+    [classify, step("l2-lookup", [50, 0, 0, 0], { drops: true })],
+    "10.0.0.39",
+    "note port off has 10.0.0.39, but is administratively down: apply it without adminDown",
+  ],
+  [
+    "behind a router",
+    [
+      step("route", [32, 7, 12, 88]),
+      step("neighbour", [37, 1, 8, 104]),
+      { kind: "controller", service: "host-unreachable" },
+    ],
+    "10.0.1.39",
+    "note port lost has 10.0.1.39, but is plugged nowhere: see weft describe port lost",
+  ],
+])("a port that has the address and cannot take it: %s", async (_, events, destination, note) => {
+  expect(shown(await trace(() => reply(events), { destination }))).toContain(note);
+});
+
+test("a router that is down", async () => {
+  const events = [classify, step("l2-lookup", [50, 0, 0, 0], { drops: true })];
+  const asked = { port: "lan-1", destination: "10.9.9.9", ethDst: "0a:00:00:00:00:12" };
+  expect(shown(await trace(() => reply(events), asked))).toContain(
+    "note router resting has 0a:00:00:00:00:12, but is administratively down: apply it without adminDown",
+  );
 });

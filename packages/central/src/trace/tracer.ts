@@ -30,10 +30,20 @@ import { Refused } from "../api/status.ts";
 import { describeObject } from "../model/references.ts";
 import type { PortRow } from "../model/rows.ts";
 import type { Model } from "../model/tables.ts";
+import { absentReceivers } from "./absence.ts";
 import { type FirstPacket, firstPacket } from "./packet.ts";
 import { chassisAt, chassisName, receivers } from "./places.ts";
 import { type End, outcomeOf, verdictOf } from "./verdict.ts";
-import { answers, dropReason, encapNames, ipOf, keysText, macOf, serviceText } from "./words.ts";
+import {
+  answers,
+  destinationOf,
+  dropReason,
+  encapNames,
+  ipOf,
+  keysText,
+  macOf,
+  serviceText,
+} from "./words.ts";
 
 /** Chassis that one packet and its copies are followed to. */
 const MAX_VISITS = 32;
@@ -76,6 +86,8 @@ class Walk {
   readonly #visits: TraceVisit[] = [];
   readonly #ends: End[] = [];
   readonly #notes = new Set<string>();
+  /** Ids of those that the packet was sent in, or routed to. */
+  readonly #networks: Set<string>;
   /** Who answered on the way, as the verdict says it. */
   #answered: string | null = null;
   #textBytes = 0;
@@ -83,6 +95,7 @@ class Walk {
   constructor(options: TracerOptions, port: PortRow, packet: FirstPacket, real: boolean) {
     this.#options = options;
     this.#port = port;
+    this.#networks = new Set([port.network]);
     this.#packet = packet;
     this.#real = real;
   }
@@ -193,7 +206,12 @@ class Walk {
   }
 
   #step(step: TraceReplyStep, cookie: Cookie | undefined): TraceStep {
-    const behind = cookie === undefined ? undefined : objectBehind(this.#options.model, cookie);
+    const { model } = this.#options;
+    const behind = cookie === undefined ? undefined : objectBehind(model, cookie);
+    if (behind?.table === "router-interface") {
+      const network = model.get("router-interface", behind.id)?.network;
+      if (network !== undefined) this.#networks.add(network);
+    }
     return {
       table: step.table,
       tableName: step.tableName,
@@ -219,9 +237,16 @@ class Walk {
     const { model } = this.#options;
     const { table, id, text } = objectBehind(model, cookie);
     const router = table === "router-interface" ? model.get(table, id)?.router : undefined;
-    const row = router === undefined ? undefined : model.get("router", router);
+    const row = model.get("router", router ?? this.#linkEnd(table, id) ?? "");
     if (row !== undefined) return `answered by ${describeObject("router", row)}`;
     return text === "" ? "answered on the way" : `answered for ${text}`;
+  }
+
+  /** The router at that end of a link which has the packet's destination. */
+  #linkEnd(table: string, id: string): string | undefined {
+    const link = table === "router-link" ? this.#options.model.get(table, id) : undefined;
+    const ip = destinationOf(this.#packet.fields);
+    return link?.ends.find((end) => end.addresses.some((own) => own.split("/")[0] === ip))?.router;
   }
 
   #dropped(
@@ -236,8 +261,16 @@ class Walk {
       sender: describeObject("port", this.#port),
       fields,
     });
+    if (step.tableName === "l2-lookup") this.#noteAbsence(fields);
     const outcome = outcomeOf(TraceVerdict.DROPPED, `dropped at ${step.tableName}: ${reason}`);
     this.#end(visit, { outcome, stage: step.tableName, chassis: visit.chassis, reason });
+  }
+
+  /** The flows know nobody; the model may know whom they will not know. */
+  #noteAbsence(fields: TraceFields): void {
+    for (const text of absentReceivers(this.#options.model, this.#networks, fields)) {
+      this.#notes.add(text);
+    }
   }
 
   /** A copy left the tables. */
@@ -260,6 +293,7 @@ class Walk {
     if (event.kind === "controller") {
       const { text, isEnd } = serviceText(event.service);
       const outcome = outcomeOf(TraceVerdict.PUNTED, text);
+      if (event.service === "host-unreachable") this.#noteAbsence(arrival.fields);
       if (isEnd) this.#end(visit, { outcome, stage, chassis, reason: text });
       else visit.events.push({ event: { $case: "outcome", value: outcome } });
       return;

@@ -88,6 +88,13 @@ export function sourceOf(fields: TraceFields): string {
   return v6 === undefined ? macOf(fields, "eth_src") : ipOf(v6, 6);
 }
 
+/** The address that it is for; undefined = it is no IP packet. */
+export function destinationOf(fields: TraceFields): string | undefined {
+  const [v4, v6] = [fields["ip_dst"], fields["ipv6_dst"]];
+  if (v4 !== undefined) return ipOf(v4, 4);
+  return v6 === undefined ? undefined : ipOf(v6, 6);
+}
+
 export function ipOf(hex: string, family: 4 | 6): string {
   return bytesToIp(Buffer.from(hex.slice(2).padStart(ipBits(family) / 4, "0"), "hex"));
 }

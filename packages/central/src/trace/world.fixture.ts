@@ -58,11 +58,22 @@ const rows: { readonly [T in TableName]?: readonly Rows[T][] } = {
     port("lan-1", 4, "lan", ["10.0.2.4"]),
     port("lan-2", 5, "lan", ["10.0.2.5"]),
     port("bare", 6, "web", []),
+    { ...port("off", 7, "web", ["10.0.0.39"]), adminUp: false },
+    port("lost", 8, "db", ["10.0.1.39"]),
   ],
-  router: [{ ...meta("main"), key: 4, adminUp: true }],
-  "router-interface": (["web", "db"] as const).map((network, at) => ({
-    ...meta(`main-${network}`),
-    ...{ key: 11 + at, router: "main", network, mac: `0a:00:00:00:00:1${at}` },
+  router: [
+    { ...meta("main"), key: 4, adminUp: true },
+    { ...meta("resting"), key: 5, adminUp: false },
+  ],
+  "router-interface": (
+    [
+      ["main", "web"],
+      ["main", "db"],
+      ["resting", "lan"],
+    ] as const
+  ).map(([router, network], at) => ({
+    ...meta(`${router}-${network}`),
+    ...{ key: 11 + at, router, network, mac: `0a:00:00:00:00:1${at}` },
     ...{ fixedIps: [], routeTable: 0 },
   })),
   binding: [
@@ -74,6 +85,10 @@ const rows: { readonly [T in TableName]?: readonly Rows[T][] } = {
     {
       ...{ id: "web/10.0.0.100", network: "web", ip: "10.0.0.100", mac: "02:00:00:00:00:64" },
       ...{ port: "web-2", generation: 1n },
+    },
+    {
+      ...{ id: "lan/10.0.2.200", network: "lan", ip: "10.0.2.200", mac: "00:00:5e:00:01:02" },
+      ...{ port: "lan-2", generation: 1n },
     },
   ],
 };

@@ -130,9 +130,9 @@ function placed(error: RpcError, sources: readonly SourcedObject[]): string[] {
   const lines = error.violations.map(({ field, description }) => {
     const at = locateViolation(field);
     const source = at === undefined ? undefined : sources[at.change];
-    if (at === undefined || source === undefined) {
-      return field === "" ? description : `${field}: ${description}`;
-    }
+    if (at === undefined) return field === "" ? description : `${field}: ${description}`;
+    // Of a change that was no document central names the object itself.
+    if (source === undefined) return description;
     // Central names the object too, in its own words; once is enough.
     const rest = description.replace(new RegExp(`^${source.entry.singular} [^ :]+: `), "");
     const path = at.path.length === 0 ? "" : `${fieldPath(at.path)}: `;

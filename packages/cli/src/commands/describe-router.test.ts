@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { ObjectDocument, Plain, PlainObject } from "../kinds.ts";
 import { documentOf } from "../kinds.ts";
 import { routingObjects } from "../testing/routing.ts";
-import { describeRouter } from "./describe-router.ts";
+import { routerParts, routerText } from "./describe-router.ts";
 
 const documents = routingObjects
   .map((object) => documentOf(object))
@@ -16,13 +16,12 @@ const at = (document: ObjectDocument, field: string): Plain | undefined =>
       spec: document.spec,
     });
 
-const describeIt = async (router: ObjectDocument, all: readonly ObjectDocument[]) =>
-  describeRouter(
-    router,
-    async ({ name }, field, value) =>
-      all.filter((document) => document.kind === name && at(document, field) === value),
-    100,
+const describeIt = async (router: ObjectDocument, all: readonly ObjectDocument[]) => {
+  const parts = await routerParts(router, async ({ name }, field, value) =>
+    all.filter((document) => document.kind === name && at(document, field) === value),
   );
+  return routerText(router, parts);
+};
 
 test("everything a router can have", async () => {
   const [router] = documents;
@@ -45,13 +44,15 @@ test("everything a router can have", async () => {
       "core-web  g-web    10.0.0.1/24,fd00:0:0:1::1/64  fe80::ff:fe00:1  1442  main",
       "core-ext  g-ext    10.0.2.5/24                   fe80::ff:fe00:2  1500  100",
       "",
-      "routes (4, and 5 connected)",
+      "routes (4, and 5 connected, 2 leaked)",
       "NAME            TABLE  DESTINATION      NEXT HOP    STATE     WHY",
       "-               all    10.0.0.0/24      connected   active    on network g-web",
-      "-               all    10.0.2.0/24      connected   active    on network g-ext",
+      "-               all    10.0.2.0/24      connected   active    on network g-ext, but not on chassis-c: see below",
       "-               all    10.255.0.0/30    connected   active    over link core-branch",
       "-               all    fd00:0:0:1::/64  connected   active    on network g-web",
       "-               all    fd00:ff::/64     connected   active    over link core-branch",
+      "from-gold       all    10.9.0.0/24      leaked      active    a network of router gold-core",
+      "from-gold       all    fd00:9::/64      leaked      active    a network of router gold-core",
       "rest            main   10.0.0.0/8       blackhole   active    drops in silence",
       "to-partner      main   198.51.100.0/24  10.0.0.21   active    on network g-web",
       "to-partner      main   198.51.100.0/24  10.0.0.22   inactive  no port of network g-web has 10.0.0.22; add one, or an allowed address pair, that names it",
@@ -99,9 +100,11 @@ test("a router that is down, on many chassis, and what central has not said", as
   expect(text).toContain(
     [
       "NAME            TABLE  DESTINATION      NEXT HOP    STATE     WHY",
-      "-               all    10.255.0.0/30    connected   inactive  the router is set adminDown",
-      "-               all    fd00:ff::/64     connected   inactive  the router is set adminDown",
-      "rest            main   10.0.0.0/8       blackhole   -         the router is set adminDown",
+      "-               all    10.255.0.0/30    connected   inactive  the router is administratively down",
+      "-               all    fd00:ff::/64     connected   inactive  the router is administratively down",
+      "from-gold       all    10.9.0.0/24      leaked      inactive  the router is administratively down",
+      "from-gold       all    fd00:9::/64      leaked      inactive  the router is administratively down",
+      "rest            main   10.0.0.0/8       blackhole   -         the router is administratively down",
       "to-partner      main   198.51.100.0/24  10.0.0.21   -         -",
     ].join("\n"),
   );

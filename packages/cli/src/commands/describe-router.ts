@@ -1,5 +1,5 @@
 // weft describe router: everything that a router has, and for each route why it is used or not. Reads
-// through the lists it is given, one after the other; decides nothing that central has decided.
+// through the lists it is given, one after the other; decides nothing that central has decided. Called by read.ts.
 import { Kind } from "@weft/shared/gen/weft/v1/northbound.ts";
 import type { Cidr } from "@weft/shared/net/cidr.ts";
 import { cidrContains, formatCidr, parseCidr } from "@weft/shared/net/cidr.ts";
@@ -22,72 +22,90 @@ import { renderTable } from "../render/table.ts";
 export type ListBy = (kind: KindEntry, field: string, value: string) => Promise<ObjectDocument[]>;
 
 const chassisLineWidth = 100;
+/** In a reason; the table below names all. */
+const maxChassisNamed = 5;
 
 /** A prefix that the router is in, and how. */
 interface Connected {
   cidr: Cidr;
   /** `on network web`, `over link to-branch`. */
   how: string;
+  /** Chassis that could not do it, such as those without the physical network. */
+  failedOn: string[];
 }
 
-/** Text of `weft describe router` but for the history; tables that hold reasons are never cut. */
-export async function describeRouter(
-  router: ObjectDocument,
-  listBy: ListBy,
-  width: number | null,
-): Promise<string> {
+/** A router with what belongs to it, in the words of `-o json`. */
+export interface RouterParts {
+  routerInterfaces: ObjectDocument[];
+  /** Of the networks that it has an interface on. */
+  subnets: ObjectDocument[];
+  routes: ObjectDocument[];
+  policyRoutes: ObjectDocument[];
+  routerLinks: ObjectDocument[];
+  /** From it and to it. */
+  routeLeaks: ObjectDocument[];
+}
+
+export async function routerParts(router: ObjectDocument, listBy: ListBy): Promise<RouterParts> {
   const id = metaText(router, "id");
   const listed = async (kind: Kind, field: string, value = id): Promise<ObjectDocument[]> => {
     const entry = kindEntry(kind);
     return entry === undefined ? [] : listBy(entry, field, value);
   };
-  const interfaces = await listed(Kind.ROUTER_INTERFACE, "spec.router");
-  const subnets = new Map<string, ObjectDocument>();
-  for (const network of new Set(interfaces.map(({ spec }) => text(spec["network"])))) {
-    for (const subnet of await listed(Kind.SUBNET, "spec.network", network)) {
-      subnets.set(metaText(subnet, "id"), subnet);
-    }
+  const routerInterfaces = await listed(Kind.ROUTER_INTERFACE, "spec.router");
+  const subnets: ObjectDocument[] = [];
+  for (const network of new Set(routerInterfaces.map(({ spec }) => text(spec["network"])))) {
+    subnets.push(...(await listed(Kind.SUBNET, "spec.network", network)));
   }
-  const routes = await listed(Kind.ROUTE, "spec.router");
-  const policies = await listed(Kind.POLICY_ROUTE, "spec.router");
-  const links = [
-    ...(await listed(Kind.ROUTER_LINK, "spec.first.router")),
-    ...(await listed(Kind.ROUTER_LINK, "spec.second.router")),
-  ];
-  const leaks = [
-    ...(await listed(Kind.ROUTE_LEAK, "spec.from")),
-    ...(await listed(Kind.ROUTE_LEAK, "spec.to")),
-  ];
+  return {
+    routerInterfaces,
+    subnets,
+    routes: await listed(Kind.ROUTE, "spec.router"),
+    policyRoutes: await listed(Kind.POLICY_ROUTE, "spec.router"),
+    routerLinks: [
+      ...(await listed(Kind.ROUTER_LINK, "spec.first.router")),
+      ...(await listed(Kind.ROUTER_LINK, "spec.second.router")),
+    ],
+    routeLeaks: [
+      ...(await listed(Kind.ROUTE_LEAK, "spec.from")),
+      ...(await listed(Kind.ROUTE_LEAK, "spec.to")),
+    ],
+  };
+}
 
-  const connected = connectedOf(id, interfaces, subnets, links);
+/** Text of `weft describe router` but for the history. Nothing is cut: addresses and reasons are what is looked for. */
+export function routerText(router: ObjectDocument, parts: RouterParts): string {
+  const id = metaText(router, "id");
+  const { routerInterfaces, routes, routerLinks, routeLeaks } = parts;
+  const subnets = new Map(parts.subnets.map((subnet) => [metaText(subnet, "id"), subnet]));
+  const connected = connectedOf(id, routerInterfaces, subnets, routerLinks);
+  const leakedHere = routeLeaks.filter(({ spec }) => spec["to"] === id);
   const { chassis, ...status } = router.status ?? {};
   return [
     yamlText({ ...router, ...(router.status === undefined ? {} : { status }) }),
-    interfaceSection(interfaces, subnets, width),
-    routeSection(routes, connected, router.spec["adminDown"] === true),
-    policySection(policies, connected),
-    linkSection(id, links, width),
-    leakSection(leaks, width),
-    failureSection([...interfaces, ...routes]),
+    interfaceSection(routerInterfaces, subnets),
+    routeSection({
+      ...{ routes, connected, leakedHere },
+      isDown: router.spec["adminDown"] === true,
+      chassisCount: items(chassis).length,
+    }),
+    policySection(parts.policyRoutes, connected),
+    linkSection(id, routerLinks),
+    leakSection(routeLeaks),
+    failureSection([...routerInterfaces, ...routes]),
     chassisSection(items(chassis).map(text)),
   ]
-    .filter((section) => section !== "")
+    .filter((part) => part !== "")
     .join("\n");
 }
 
-function section(
-  title: string,
-  columns: readonly string[],
-  rows: string[][],
-  width: number | null,
-) {
-  return `${title}\n${rows.length === 0 ? "" : renderTable({ columns, rows, width })}`;
+function section(title: string, columns: readonly string[], rows: string[][]): string {
+  return `${title}\n${rows.length === 0 ? "" : renderTable({ columns, rows, width: null })}`;
 }
 
 function interfaceSection(
   interfaces: readonly ObjectDocument[],
   subnets: ReadonlyMap<string, ObjectDocument>,
-  width: number | null,
 ): string {
   const rows = interfaces.map((one) => [
     metaText(one, "name", "id"),
@@ -100,7 +118,7 @@ function interfaceSection(
     tableName(one.spec["routeTable"]),
   ]);
   const columns = ["NAME", "NETWORK", "ADDRESSES", "LINK-LOCAL", "MTU", "TABLE"];
-  return section(`interfaces (${interfaces.length})`, columns, rows, width);
+  return section(`interfaces (${interfaces.length})`, columns, rows);
 }
 
 /** `/24` of a subnet; "" where the subnet is not known. */
@@ -126,41 +144,57 @@ function connectedOf(
     interfaceAddresses(one).map(({ subnet }) => ({
       cidr: parseCidr(text(subnets.get(subnet)?.spec["cidr"])),
       how: `on network ${text(one.spec["network"])}`,
+      failedOn: items(one.status?.["failed"]).map((failure) =>
+        text((failure as PlainObject)["chassis"]),
+      ),
     })),
   );
   const overLinks = links.flatMap((link) =>
     addressesOf(endsOf(id, link).own).map((address) => ({
       cidr: parseCidr(address),
       how: `over link ${metaText(link, "name", "id")}`,
+      failedOn: [],
     })),
   );
-  return [...onNetworks, ...overLinks].flatMap(({ cidr, how }) =>
-    cidr === undefined ? [] : [{ cidr, how }],
+  return [...onNetworks, ...overLinks].flatMap(({ cidr, ...rest }) =>
+    cidr === undefined ? [] : [{ cidr, ...rest }],
   );
 }
 
-/** A line a next hop: first the connected prefixes, which are in every table, then table by table. */
-function routeSection(
-  routes: readonly ObjectDocument[],
-  connected: readonly Connected[],
-  isDown: boolean,
-): string {
+interface RouteRows {
+  routes: readonly ObjectDocument[];
+  connected: readonly Connected[];
+  /** Leaks to this router. */
+  leakedHere: readonly ObjectDocument[];
+  isDown: boolean;
+  /** Of those that hold the router. */
+  chassisCount: number;
+}
+
+/** A line a next hop: connected and leaked prefixes, which are in every table, then table by table. */
+function routeSection(shown: RouteRows): string {
+  const { routes, connected, leakedHere, isDown, chassisCount } = shown;
   const inOrder = <T>(all: readonly T[], cidrOf: (one: T) => Cidr | undefined): T[] =>
     all.toSorted((a, b) => comparePrefixes(cidrOf(a), cidrOf(b)));
   const sorted = inOrder(routes, ({ spec }) => parseCidr(text(spec["destination"]))).toSorted(
     (a, b) => Number(a.spec["table"] ?? 0) - Number(b.spec["table"] ?? 0),
   );
   // Central gives the reasons of next hops; the others have only this one.
-  const ownWhy = (why: string): string => (isDown ? "the router is set adminDown" : why);
+  const ownWhy = (why: string): string => (isDown ? "the router is administratively down" : why);
+  const ownState = isDown ? "inactive" : "active";
+  const leaked = leakedHere.flatMap((leak) =>
+    items(leak.spec["prefixes"]).map((prefix) => ({ leak, prefix: text(prefix) })),
+  );
   const rows = [
-    ...inOrder(connected, ({ cidr }) => cidr).map(({ cidr, how }) => [
-      "",
-      "all",
-      formatCidr(cidr),
-      "connected",
-      isDown ? "inactive" : "active",
-      ownWhy(how),
-    ]),
+    ...inOrder(connected, ({ cidr }) => cidr).map((one) => {
+      const isNowhere = one.failedOn.length > 0 && one.failedOn.length >= chassisCount;
+      const state = isNowhere ? "inactive" : ownState;
+      return ["", "all", formatCidr(one.cidr), "connected", state, ownWhy(connectedWhy(one))];
+    }),
+    ...inOrder(leaked, ({ prefix }) => parseCidr(prefix)).map(({ leak, prefix }) => {
+      const why = ownWhy(`a network of router ${text(leak.spec["from"])}`);
+      return [metaText(leak, "name", "id"), "all", prefix, "leaked", ownState, why];
+    }),
     ...sorted.flatMap((route) => {
       const { spec, status } = route;
       const hops =
@@ -178,12 +212,20 @@ function routeSection(
       return hops.map(({ ip, state, why }) => [name, table, destination, ip, state, why]);
     }),
   ];
+  const others = [`${connected.length} connected`];
+  if (leaked.length > 0) others.push(`${leaked.length} leaked`);
   return section(
-    `routes (${routes.length}, and ${connected.length} connected)`,
+    `routes (${routes.length}, and ${others.join(", ")})`,
     ["NAME", "TABLE", "DESTINATION", "NEXT HOP", "STATE", "WHY"],
     rows,
-    null,
   );
+}
+
+function connectedWhy({ how, failedOn }: Connected): string {
+  if (failedOn.length === 0) return how;
+  const more = failedOn.length - maxChassisNamed;
+  const named = failedOn.slice(0, maxChassisNamed).join(", ");
+  return `${how}, but not on ${named}${more > 0 ? ` and ${more} more` : ""}: see below`;
 }
 
 /** IPv4 first, then by address, the shorter prefix first; what is no prefix comes last. */
@@ -241,11 +283,10 @@ function policySection(
     `policy routes (${policies.length}), the highest priority counts`,
     ["NAME", "PRIORITY", "MATCH", "ACTION", "STATE", "WHY"],
     rows,
-    null,
   );
 }
 
-function linkSection(id: string, links: readonly ObjectDocument[], width: number | null): string {
+function linkSection(id: string, links: readonly ObjectDocument[]): string {
   const rows = links.map((link) => {
     const { own, other } = endsOf(id, link);
     return [
@@ -256,7 +297,7 @@ function linkSection(id: string, links: readonly ObjectDocument[], width: number
     ];
   });
   const columns = ["NAME", "ADDRESSES", "TO ROUTER", "ITS ADDRESSES"];
-  return section(`links (${links.length})`, columns, rows, width);
+  return section(`links (${links.length})`, columns, rows);
 }
 
 function endsOf(id: string, link: ObjectDocument): { own: PlainObject; other: PlainObject } {
@@ -269,14 +310,14 @@ function addressesOf(end: PlainObject): string[] {
   return items(end["addresses"]).map(text);
 }
 
-function leakSection(leaks: readonly ObjectDocument[], width: number | null): string {
+function leakSection(leaks: readonly ObjectDocument[]): string {
   const rows = leaks.map((leak) => [
     metaText(leak, "name", "id"),
     text(leak.spec["from"]),
     text(leak.spec["to"]),
     items(leak.spec["prefixes"]).map(text).join(","),
   ]);
-  return section(`leaks (${leaks.length})`, ["NAME", "FROM", "TO", "PREFIXES"], rows, width);
+  return section(`leaks (${leaks.length})`, ["NAME", "FROM", "TO", "PREFIXES"], rows);
 }
 
 /** What single chassis could not do, such as one without the physical network. Empty when all is well. */
@@ -288,7 +329,7 @@ function failureSection(objects: readonly ObjectDocument[]): string {
     }),
   );
   if (rows.length === 0) return "";
-  return section(`not on every chassis (${rows.length})`, ["CHASSIS", "OBJECT", "WHY"], rows, null);
+  return section(`not on every chassis (${rows.length})`, ["CHASSIS", "OBJECT", "WHY"], rows);
 }
 
 function chassisSection(chassis: readonly string[]): string {

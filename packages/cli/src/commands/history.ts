@@ -131,7 +131,8 @@ function titleOfEntry(entry: HistoryEntry): string {
   return `${kindEntry(entry.kind)?.singular ?? "object"} ${entry.id}`;
 }
 
-function historyValue(entry: HistoryEntry): object {
+/** An entry in JSON. */
+export function historyValue(entry: HistoryEntry): object {
   return {
     revision: numberOf(entry.revision),
     at: entry.at?.toISOString() ?? "",

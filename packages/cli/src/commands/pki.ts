@@ -33,21 +33,21 @@ export function registerPki(program: Command, context: Context): void {
     .command("issue <identity>")
     .description("issue a certificate: central, chassis:<name> or operator:<name>")
     .option("--dir <dir>", "folder of the authority", defaultDir)
-    .option("--dns <name>", "host name that central is called by; may be repeated", collect, [])
-    .option("--ip <address>", "address that central is called by; may be repeated", collect, [])
+    .option("--dns <name>", "host name that central is called by; may be repeated", collect)
+    .option("--ip <address>", "address that central is called by; may be repeated", collect)
     .option("--days <n>", "how long it is valid", parseCount, defaultDays)
     .option("--out <dir>", "folder for ca.crt, tls.crt and tls.key; default DIR/<identity>")
     .action(
       async (
         identity: string,
-        flags: { dir: string; dns: string[]; ip: string[]; days: number; out?: string },
+        flags: { dir: string; dns?: string[]; ip?: string[]; days: number; out?: string },
         command: Command,
       ) => {
         const { issue } = await import("@weft/shared/pki.ts");
         const issued = await issue(flags.dir, {
           identity,
-          dns: flags.dns,
-          ips: flags.ip,
+          dns: flags.dns ?? [],
+          ips: flags.ip ?? [],
           days: flags.days,
           nowMs: Date.now(),
           ...(flags.out === undefined ? {} : { outDir: flags.out }),

@@ -5,20 +5,20 @@ import type { Command } from "commander";
 import type { Context, Session } from "../context.ts";
 import { collectPairs, parseWhole, refOf } from "../context.ts";
 import { CliError, exitCodes } from "../exit-codes.ts";
-import type { KindEntry } from "../kinds.ts";
+import type { KindEntry, ObjectDocument } from "../kinds.ts";
 import { documentOf, kindEntry, kindOfWord, metaText } from "../kinds.ts";
 import { tableOf, writeList, writeOne, writeValue, yamlText } from "../render/output.ts";
 import type { ApplyFlags } from "./apply.ts";
 import { applyChanges, showResponse, waitOptions } from "./apply.ts";
-import { describeRouter } from "./describe-router.ts";
-import { historyOf, historyTable } from "./history.ts";
+import { routerParts, routerText } from "./describe-router.ts";
+import { historyOf, historyTable, historyValue } from "./history.ts";
 
 const pageSize = 1000;
 const describedHistory = 5;
 
 interface ListFlags {
-  label: Record<string, string>;
-  field: Record<string, string>;
+  label?: Record<string, string>;
+  field?: Record<string, string>;
   atRevision?: bigint;
 }
 
@@ -74,13 +74,11 @@ function listOptions(command: Command): Command {
       "-l, --label <key=value>",
       "only objects with this label; may be repeated",
       collectPairs,
-      {},
     )
     .option(
       "--field <path=value>",
       "only objects with this value, such as spec.network=web; may be repeated",
       collectPairs,
-      {},
     )
     .option("--at-revision <n>", "as it was at this revision", parseWhole);
 }
@@ -102,7 +100,7 @@ async function getOne(
 export async function listAll(
   { connection, settings }: Pick<Session, "connection" | "settings">,
   entry: KindEntry,
-  filter: Partial<ListFlags>,
+  filter: ListFlags,
 ): Promise<WeftObject[]> {
   const objects: WeftObject[] = [];
   let pageToken = "";
@@ -141,6 +139,10 @@ const belongings = new Map<Kind, readonly (readonly [Kind, string])[]>([
   ],
 ]);
 
+/** `Subnet` -> `subnets`, `RouterInterface` -> `routerInterfaces`: its list in JSON. */
+const listField = ({ name }: KindEntry): string =>
+  `${name.charAt(0).toLowerCase()}${name.slice(1)}s`;
+
 async function describe(session: Session, entry: KindEntry, name: string): Promise<void> {
   const { connection, settings, out, terminal } = session;
   const object = await getOne(session, entry, name);
@@ -152,26 +154,34 @@ async function describe(session: Session, entry: KindEntry, name: string): Promi
     limit: describedHistory,
     beforeRevision: 0n,
   });
-  if (out.output !== "table") {
-    writeValue(document, () => "", out);
-    return;
-  }
-  const belonging = async (below: KindEntry, field: string, value: string) => {
+  const listBy = async (below: KindEntry, field: string, value: string) => {
     const everywhere = { connection, settings: { ...settings, project: "" } };
     const all = await listAll(everywhere, below, { field: { [field]: value } });
     return all.map((one) => documentOf(one)).filter((one) => one !== undefined);
   };
-  if (entry.kind === Kind.ROUTER) {
-    const width = out.wide ? null : terminal.columns;
-    terminal.write(await describeRouter(document, belonging, width));
-  } else terminal.write(yamlText(document));
+  const router = entry.kind === Kind.ROUTER ? await routerParts(document, listBy) : undefined;
+  const lists: (readonly [KindEntry, ObjectDocument[]])[] = [];
   for (const [kind, field] of belongings.get(entry.kind) ?? []) {
     const below = kindEntry(kind);
-    if (below === undefined) continue;
-    const documents = await belonging(below, field, id);
-    terminal.write(`\n${below.plural} (${documents.length})\n`);
-    if (documents.length === 0) continue;
-    terminal.write(tableOf(below, documents, { width: terminal.columns, wide: out.wide }));
+    if (below !== undefined) lists.push([below, await listBy(below, field, id)]);
   }
-  terminal.write(`\nhistory, newest first\n${historyTable(entries, terminal.columns)}`);
+  const width = out.wide ? null : terminal.columns;
+  const text = (): string => {
+    const own = router === undefined ? yamlText(document) : routerText(document, router);
+    const tables = lists.map(([below, documents]) => {
+      const title = `\n${below.plural} (${documents.length})\n`;
+      return documents.length === 0
+        ? title
+        : `${title}${tableOf(below, documents, { width, wide: out.wide })}`;
+    });
+    return `${own}${tables.join("")}\nhistory, newest first\n${historyTable(entries, width)}`;
+  };
+  const below = lists.map(([kind, documents]) => [listField(kind), documents] as const);
+  const value = {
+    ...document,
+    ...router,
+    ...Object.fromEntries(below),
+    history: entries.map(historyValue),
+  };
+  writeValue(value, text, out);
 }

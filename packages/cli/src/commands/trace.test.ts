@@ -133,6 +133,27 @@ delivered to port db-1 on chassis-b
     for (const line of result.out.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
   });
 
+  test("narrow: decisions are cut, sentences go on; not on a terminal everything is whole", async () => {
+    const text = "all 14 lookups are the same";
+    const end =
+      "handed to the engine of chassis-a: longer than the MTU of the network it was to go to";
+    state.trace = routed(TraceAgreement.SAME, text, TraceVerdict.PUNTED, end);
+    const narrow = (await weft("trace web-1 10.0.1.3 --real", 60)).out;
+    expect(narrow).toContain(`
+  classify  port web-1                          packets of …
+  route     route to-the-laboratory-behind-th…  to one of t…
+  -> one of 2 next hops: followed here: bucket 0 of 256
+  -> to chassis chassis-b at 192.0.2.2 by geneve, network
+    key 8, egress key 3
+`);
+    expect(narrow).toMatch(/longer than the MTU of\n {2}the network it was to go to\n$/);
+    const whole = (await weft("trace web-1 10.0.1.3 --real")).out;
+    expect(whole).toContain(
+      "  route     route to-the-laboratory-behind-the-mountains  to one of the next hops\n",
+    );
+    expect(whole.endsWith(`\n${end}\n`)).toBe(true);
+  });
+
   test("wide: every lookup with match, actions and cookie; a difference shown both ways", async () => {
     const text = "lookup 3 differs: weft compiled table 32, the switch has no flow in table 32";
     state.trace = routed(TraceAgreement.DIFFERENT, text, TraceVerdict.DELIVERED, "delivered");
@@ -140,11 +161,11 @@ delivered to port db-1 on chassis-b
     expect(code).toBe(7);
     expect(out).toContain(`
   packet in_port=1,icmp
-  classify  port web-1                          packets of the port enter its network
+  classify  port web-1                                    packets of the port enter its network
       priority 100, ip,reg2=0x1
       actions goto_table:20
       cookie 0x5700000000000001  from chassis/a/port/1
-  services  -                                   what no other flow of the table takes
+  services  -                                             what no other flow of the table takes
       priority 100, ip,reg2=0x1
 `);
     expect(out).toContain(`
@@ -152,6 +173,9 @@ delivered to port db-1 on chassis-b
         the switch has no flow in table 32
         set(tunnel()),2
 `);
+    expect(out.endsWith("\ndelivered, if the switch of chassis-a did what Weft compiled\n")).toBe(
+      true,
+    );
   });
 
   test("a switch that could not be asked, and a chassis that could not be", async () => {
@@ -214,6 +238,9 @@ test.each([
   ["trace web-1 10.0.0.1 --frame 00", "error: trace: give a destination, or --frame and none\n"],
   ["trace web-1 10.0.0.1 --proto ipx", "Write icmp, tcp, udp, sctp or a number up to 255.\n"],
   ["trace web-1 --frame 0", "Write the bytes in hexadecimal, two digits each.\n"],
+  ["trace web-1 10.0.0.1 --dport 0", "Write a number from 1 to 65535.\n"],
+  ["trace web-1 10.0.0.1 --ttl 256", "Write a number from 0 to 255.\n"],
+  ["trace web-1 10.0.0.1 --size 0", "Write a number from 60 to 65535.\n"],
   ["trace web-1 10.0.0.1 --fragment middle", "Allowed choices are first, later.\n"],
 ])("%s is refused before it is sent", async (args, message) => {
   const { code, err } = await weft(args);

@@ -45,7 +45,7 @@ const columns = new Map<Kind, readonly Column[]>([
         cell: (d) => (d.spec["noGateway"] === true ? "none" : text(d.spec["gatewayIp"])),
       },
       { title: "USED", cell: (d) => number(d.status?.["used"]) },
-      { title: "TOTAL", cell: (d) => number(d.status?.["total"]) },
+      { title: "TOTAL", cell: (d) => total(d.status?.["total"]) },
       { title: "QUARANTINED", cell: (d) => number(d.status?.["quarantined"]), wide: true },
       { title: "IPV6", cell: spec("ipv6Allocation"), wide: true },
       ...tail,
@@ -320,6 +320,10 @@ export const items = (value: Plain | undefined): Plain[] => (Array.isArray(value
 
 /** A count: absent means 0. */
 const number = (value: Plain | undefined): string => text(value) || "0";
+
+/** Central counts up to 2^63 - 1, which a subnet of IPv6 exceeds; nobody reads such numbers. */
+const total = (value: Plain | undefined): string =>
+  Number(value ?? 0) >= 1e15 ? ">10^15" : number(value);
 
 export function text(value: Plain | undefined): string {
   if (value === undefined || value === null) return "";

@@ -1,4 +1,5 @@
-// A trace as text: one line a decision, indented per chassis, the verdict last. Lines fit the terminal unless it is to be wide. Pure.
+// A trace as text: one line a decision, indented per chassis, the verdict last. On a terminal decisions are cut at its width and
+// sentences go on in the next line; elsewhere, and when it is to be wide, every line is whole. Pure.
 import type {
   TraceComparison,
   TraceEvent,
@@ -19,12 +20,22 @@ export interface TraceRenderOptions {
 const MAX_OBJECT_CHARS = 34;
 const INDENT = "  ";
 
+/** A decision is one of many to be looked over; a sentence is to be read whole. */
+interface Line {
+  readonly text: string;
+  readonly isDecision: boolean;
+}
+
+const sentence = (text: string): Line => ({ text, isDecision: false });
+
 export function renderTrace(response: TraceResponse, options: TraceRenderOptions): string {
   // Who it is sent to has a line of its own: addresses of IPv6 are long.
-  const lines = response.packet.split(/, (?=sent to )/);
+  const lines = response.packet.split(/, (?=sent to )/).map(sentence);
   const print = (visit: TraceVisit, number: number, indent: string): void => {
-    lines.push("", `${indent}${visit.chassis}: ${visit.entry}`);
-    for (const line of visitLines(visit, options.wide)) lines.push(`${indent}${INDENT}${line}`);
+    lines.push(sentence(""), sentence(`${indent}${visit.chassis}: ${visit.entry}`));
+    for (const { text, isDecision } of visitLines(visit, options)) {
+      lines.push({ text: `${indent}${INDENT}${text}`, isDecision });
+    }
     response.visits.forEach((next, at) => {
       // A visit comes after the one that it came from: this ends.
       if (next.from === number && at + 1 > number) print(next, at + 1, indent + INDENT);
@@ -32,33 +43,47 @@ export function renderTrace(response: TraceResponse, options: TraceRenderOptions
   };
   const [first] = response.visits;
   if (first !== undefined) print(first, 1, "");
-  lines.push("");
-  for (const note of response.notes) lines.push(`note: ${note}`);
-  lines.push(response.text);
-  return lines.map((line) => `${fit(plain(line), options.width)}\n`).join("");
+  lines.push(sentence(""));
+  for (const note of response.notes) lines.push(sentence(`note: ${note}`));
+  const differing = response.visits.filter(
+    ({ real }) => real?.agreement === TraceAgreement.DIFFERENT,
+  );
+  const others = [...new Set(differing.map(({ chassis }) => chassis))].join(", ");
+  const doubt = others === "" ? "" : `, if the switch of ${others} did what Weft compiled`;
+  lines.push(sentence(`${response.text}${doubt}`));
+  return lines
+    .flatMap(({ text, isDecision }) =>
+      isDecision ? fit(plain(text), options.width) : wrap(plain(text), options.width),
+    )
+    .map((line) => `${line}\n`)
+    .join("");
 }
 
-function visitLines(visit: TraceVisit, wide: boolean): string[] {
-  const lines: string[] = [];
-  if (wide && visit.packet !== "") lines.push(`packet ${visit.packet}`);
+function visitLines(visit: TraceVisit, { wide, width }: TraceRenderOptions): Line[] {
+  const lines: Line[] = [];
+  const say = (text: string): void => void lines.push(sentence(text));
+  if (wide && visit.packet !== "") say(`packet ${visit.packet}`);
   const shown = visit.events.filter((event, at) => wide || isShown(event, visit.events[at + 1]));
   const steps = shown.flatMap(({ event }) => (event?.$case === "step" ? [event.value] : []));
   const tableChars = longest(steps.map(({ tableName }) => tableName));
-  const objectChars = Math.min(longest(steps.map(objectOf)), MAX_OBJECT_CHARS);
+  const mostObjectChars = width === null ? null : MAX_OBJECT_CHARS;
+  const objects = steps.map((step) => fit(objectOf(step), mostObjectChars));
+  const objectChars = longest(objects);
   for (const { event } of shown) {
     if (event?.$case === "step") {
       const step = event.value;
-      const object = fit(objectOf(step), MAX_OBJECT_CHARS).padEnd(objectChars);
-      lines.push(`${step.tableName.padEnd(tableChars)}  ${object}  ${step.rule}`);
-      if (wide) lines.push(...details(step));
+      const object = fit(objectOf(step), mostObjectChars).padEnd(objectChars);
+      const text = `${step.tableName.padEnd(tableChars)}  ${object}  ${step.rule}`;
+      lines.push({ text, isDecision: true });
+      if (wide) details(step).forEach(say);
     } else if (event?.$case === "choice") {
       const { bucket, buckets, members, real } = event.value;
       const which = real ? "the switch takes" : "followed here:";
-      lines.push(`-> one of ${members} next hops: ${which} bucket ${bucket} of ${buckets}`);
-    } else if (event?.$case === "outcome") lines.push(`-> ${event.value.text}`);
+      say(`-> one of ${members} next hops: ${which} bucket ${bucket} of ${buckets}`);
+    } else if (event?.$case === "outcome") say(`-> ${event.value.text}`);
   }
-  if (visit.problem !== "") lines.push(`-> not known: ${visit.problem}`);
-  if (visit.real !== undefined) lines.push(...comparisonLines(visit.real, wide));
+  if (visit.problem !== "") say(`-> not known: ${visit.problem}`);
+  if (visit.real !== undefined) comparisonLines(visit.real, wide).forEach(say);
   return lines;
 }
 
@@ -104,6 +129,24 @@ function longest(texts: readonly string[]): number {
 function fit(text: string, width: number | null): string {
   const trimmed = text.trimEnd();
   return width === null || trimmed.length <= width ? trimmed : `${trimmed.slice(0, width - 1)}…`;
+}
+
+/** Broken between words, what follows indented a little more; a word that is too long stays whole. */
+function wrap(text: string, width: number | null): string[] {
+  const trimmed = text.trimEnd();
+  if (width === null || trimmed.length <= width) return [trimmed];
+  const start = `${/^ */.exec(trimmed)?.[0] ?? ""}${INDENT}`;
+  const lines: string[] = [];
+  let line = "";
+  for (const word of trimmed.split(/(?<=\S) +/)) {
+    if (line === "") line = word;
+    else if (line.length + 1 + word.length <= width) line = `${line} ${word}`;
+    else {
+      lines.push(line);
+      line = `${start}${word}`;
+    }
+  }
+  return [...lines, line];
 }
 
 /** Text from elsewhere must not steer the terminal. */

@@ -1,6 +1,7 @@
-// network/<key>/address/<ip in hex>: which port a moving address (VRRP, keepalived) belongs to now.
+// network/<key>/address/<ip in hex>: which port of an overlay a moving address (VRRP, keepalived) belongs to now. On a provider network
+// there is no location to tell: there router-neighbour does.
 
-import { ipToBytes } from "@weft/shared/net/ip.ts";
+import { ipToBytes, ipToHex } from "@weft/shared/net/ip.ts";
 import { macToBytes } from "@weft/shared/net/mac.ts";
 import { encodeBody, equalBytes, keySegment } from "../encode.ts";
 import type { DerivedTable } from "../spec.ts";
@@ -8,7 +9,11 @@ import type { DerivedTable } from "../spec.ts";
 export const addressOwner: DerivedTable<"address-owner"> = {
   name: "address-owner",
   sources: [
-    { table: "claimed", keys: (_id, row) => [`network/${row.networkKey}/address/${row.ipHex}`] },
+    {
+      table: "claimed",
+      keys: (_id, row) =>
+        row.overlay ? [`network/${row.networkKey}/address/${ipToHex(row.ip)}`] : [],
+    },
   ],
   derive(read, key) {
     const ipHex = keySegment(key, 3);

@@ -22,12 +22,8 @@ export const adjacent: DerivedTable<"adjacent"> = {
       // Who routes to a network asks its open ports for addresses that nobody told.
       if (read.exists("open-network", String(networkKey))) scopes.add(`flood/${networkKey}`);
       if (!segment.overlay) continue;
-      for (const other of read.members(
-        "segmentByNetwork",
-        `${segment.network} ${router.project}`,
-      )) {
-        const joined = read.row("segment", other)?.router;
-        if (joined !== undefined && joined !== id) routers.add(joined);
+      for (const joined of read.row("routers-on", `${segment.network} ${router.project}`) ?? []) {
+        if (joined.id !== id) routers.add(joined.id);
       }
     }
     return { scopes: [...scopes].sort(), routers: [...routers].sort() };

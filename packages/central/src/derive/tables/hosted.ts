@@ -14,12 +14,8 @@ export const hosted: DerivedTable<"hosted"> = {
     },
   ],
   derive(read, key) {
-    const routers = new Set<string>();
-    for (const id of read.members("segmentByNetwork", key.slice(key.indexOf(" ") + 1))) {
-      const router = read.row("segment", id)?.router;
-      if (router !== undefined) routers.add(router);
-    }
-    return routers.size === 0 ? undefined : [...routers].sort();
+    const routers = read.row("routers-on", key.slice(key.indexOf(" ") + 1));
+    return routers?.map(({ id }) => id).sort();
   },
   equal: equalStrings,
 };

@@ -1,6 +1,8 @@
 // located: where a port can be reached. A row exists once the chassis that is to host the port reported PROGRAMMED and, on an
-// overlay, has an endpoint of its encapsulation. Ports of provider networks are found on the wire: they have no endpoint, and of
-// what reads this table only neighbour takes them. Intermediate.
+// overlay, has an endpoint of its encapsulation; and while the port is administratively up: one that is down is not there to
+// others, who do not answer for its addresses, do not route to them and choose other next hops. Ports of provider networks are
+// found on the wire: they have no endpoint, and of what reads this table only neighbour takes them, and what they claimed.
+// Intermediate.
 
 import type { BindingState } from "../../model/rows.ts";
 import { vtepOf } from "../encode.ts";
@@ -23,7 +25,7 @@ export const located: DerivedTable<"located"> = {
     const port = read.row("port", id);
     const chassis = read.row("chassis", binding.chassis);
     const network = port && read.row("network", port.network);
-    if (port === undefined || chassis === undefined || !network) return undefined;
+    if (!port?.adminUp || chassis === undefined || !network) return undefined;
     const vtepIp = network.encap === null ? null : vtepOf(chassis, network.encap);
     if (vtepIp === undefined) return undefined;
     return {

@@ -1,37 +1,56 @@
-// neighbour: the routers that must be told of a port by itself: those of its project on its provider network, where nothing has a
-// location, and those that a leak shows its addresses. Other routers learn its location with the network. Intermediate.
+// neighbour: the routers that must be told of a port, or of an address that one claimed, by itself: those of its project on its provider
+// network, where nothing has a location, and those that a leak shows its own addresses. Other routers learn of it with the network.
+// Intermediate.
 
 import { cidrContains } from "@weft/shared/net/cidr.ts";
-import { parseIp } from "@weft/shared/net/ip.ts";
+import { ipToHex, parseIp } from "@weft/shared/net/ip.ts";
 import type { DerivedTable, Located, Neighbour, Read } from "../spec.ts";
+
+/** What of it each router is told. */
+type Told = Omit<Neighbour, "routerKey">;
 
 export const neighbour: DerivedTable<"neighbour"> = {
   name: "neighbour",
   sources: [
-    { table: "located", keys: (id, row) => (row.vtepIp === null || row.leaked ? [id] : []) },
+    {
+      table: "located",
+      keys: (id, row) => (row.vtepIp === null || row.leaked ? [`port/${id}`] : []),
+    },
+    { table: "claimed", keys: (id, row) => (row.overlay ? [] : [`claim/${id}`]) },
   ],
-  derive(read, id) {
-    const at = read.row("located", id);
-    const port = at && read.row("port", id);
-    if (at === undefined || port === undefined) return undefined;
-    if (port.fixedIps.length === 0) return undefined;
-    const ips = port.fixedIps.map((fixed) => fixed.ip);
-    const found = at.vtepIp === null ? onTheWire(read, at, ips) : leakedTo(read, at, ips);
+  derive(read, key) {
+    const id = key.slice(key.indexOf("/") + 1);
+    const found = key.startsWith("port/") ? ofPort(read, id) : ofClaim(read, id);
     return found.length === 0 ? undefined : found.sort((a, b) => a.routerKey - b.routerKey);
   },
   equal: (a, b) => a.length === b.length && a.every((one, at) => sameNeighbour(one, b[at])),
 };
 
-function onTheWire(read: Read, at: Located, ips: readonly string[]): Neighbour[] {
-  const routers = new Set<number>();
-  for (const id of read.members("segmentByNetwork", `${at.network} ${at.project}`)) {
-    const segment = read.row("segment", id);
-    if (segment !== undefined) routers.add(segment.routerKey);
-  }
-  return [...routers].map((routerKey) => ({ routerKey, portKey: at.portKey, ips }));
+function ofPort(read: Read, id: string): Neighbour[] {
+  const at = read.row("located", id);
+  const port = at && read.row("port", id);
+  if (at === undefined || port === undefined || port.fixedIps.length === 0) return [];
+  const ips = port.fixedIps.map((fixed) => fixed.ip);
+  const told = { port: id, key: `neighbour/${at.portKey}`, mac: port.mac, ips };
+  return at.vtepIp === null ? onTheWire(read, at, told) : leakedTo(read, at, told);
 }
 
-function leakedTo(read: Read, at: Located, ips: readonly string[]): Neighbour[] {
+/** Claims of ports on overlays are told with the network. */
+function ofClaim(read: Read, id: string): Neighbour[] {
+  const claim = read.row("claimed", id);
+  const at = claim && read.row("located", claim.port);
+  if (claim === undefined || at?.vtepIp !== null) return [];
+  const { port, networkKey, ip, mac } = claim;
+  const key = `claimed/${networkKey}/${ipToHex(ip)}`;
+  return onTheWire(read, at, { port, key, mac, ips: [ip] });
+}
+
+function onTheWire(read: Read, at: Located, { port, key, mac, ips }: Told): Neighbour[] {
+  const routers = read.row("routers-on", `${at.network} ${at.project}`) ?? [];
+  return routers.map((router) => ({ routerKey: router.key, port, key, mac, ips }));
+}
+
+function leakedTo(read: Read, at: Located, { port, key, mac, ips }: Told): Neighbour[] {
   const addresses = ips.map((text) => ({ text, ip: parseIp(text) }));
   const shown = new Map<number, Set<string>>();
   for (const id of read.members("leakByNetwork", at.network)) {
@@ -45,17 +64,18 @@ function leakedTo(read: Read, at: Located, ips: readonly string[]): Neighbour[] 
       else known.add(text);
     }
   }
-  return [...shown].map(([routerKey, some]) => ({
-    routerKey,
-    portKey: at.portKey,
-    ips: ips.filter((ip) => some.has(ip)),
-  }));
+  return [...shown].map(([routerKey, some]) => {
+    const seen = ips.filter((ip) => some.has(ip));
+    return { routerKey, port, key, mac, ips: seen };
+  });
 }
 
 function sameNeighbour(a: Neighbour, b: Neighbour | undefined): boolean {
   return (
     a.routerKey === b?.routerKey &&
-    a.portKey === b.portKey &&
+    a.port === b.port &&
+    a.key === b.key &&
+    a.mac === b.mac &&
     a.ips.length === b.ips.length &&
     a.ips.every((ip, at) => ip === b.ips[at])
   );

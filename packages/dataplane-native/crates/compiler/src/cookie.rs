@@ -114,6 +114,8 @@ rules! {
     NdSolicitation = 26 "neighbour solicitations with the port's own MAC, or none";
     NdAdvertisement = 27 "neighbour advertisements of the port's own addresses";
     Claim = 28 "the port speaks for an address of allowed pairs: the claim is reported";
+    Announcement = 29 "the port, with port security off, may say who has an address: the claim is reported";
+    Unguarded = 30 "the port has port security off: nothing is checked";
     ArpAnswer = 40 "ARP requests are answered here";
     ArpOwn = 41 "the port's own announcement is not answered but flooded";
     ArpGateway = 42 "a port that probes the gateway's address is told that it is taken";
@@ -163,7 +165,6 @@ rules! {
     HostUnreachable = 104 "nobody has the next hop: unreachable";
     PuntMeter = 105 "what routers give up of the port, rate limited";
     PuntOut = 106 "the engine answers with an error, or asks for the next hop";
-    AnswerToRouter = 107 "the port answers a router that asked: the claim is reported";
     RouterLeaveOwn = 108 "the router sends what it made itself";
     EchoMeter = 109 "echo requests of the port to routers, rate limited";
     EchoAnswer = 110 "the router's answer to an echo request";

@@ -96,7 +96,7 @@ impl Compiler {
             }
             Object::RouterNeighbour(port) => {
                 let keys = of_port(port).into_iter();
-                keys.filter(|key| matches!(key, Key::Neighbour(..)))
+                keys.filter(|key| matches!(key, Key::Neighbour(..) | Key::Claimed(..)))
                     .collect()
             }
             Object::Router(_)

@@ -107,6 +107,9 @@ pub const fn chassis_mac(chassis_key: u32) -> Mac {
     [0x0e, 0x57, 0, 0, high, low]
 }
 
+/// The conntrack zone of packets that end a pass to begin another: nothing is ever committed there.
+pub const PASS_ZONE: u16 = 0xffff;
+
 /// The key bits of a register.
 pub const fn key_of(register: Field) -> Subfield {
     Subfield::new(register, 0, KEY_BITS)
@@ -159,10 +162,8 @@ pub mod group_id {
     /// Of a policy route.
     pub const POLICY: u32 = 9;
     pub const POLICY_FRAGMENTS: u32 = 10;
-    /// The one that ends the pass of an echo request to a router; its key is zero.
-    pub const ECHO: u32 = 11;
     /// All kinds: what has another is not ours.
-    pub const KINDS: RangeInclusive<u32> = LOCAL_FLOOD..=ECHO;
+    pub const KINDS: RangeInclusive<u32> = LOCAL_FLOOD..=POLICY_FRAGMENTS;
     /// Chunks a kind may have.
     pub const CHUNKS: usize = 16;
 
@@ -191,7 +192,7 @@ pub mod group_id {
 pub mod meter_id {
     /// The largest ofport that has meters.
     pub const OFPORT_MAX: u32 = 0xfeff;
-    /// Neighbour solicitations of a port: each is an upcall, whether flows or the engine answer it.
+    /// Neighbour solicitations of a port: each that is answered is an upcall, by flows or the engine.
     pub const fn solicitations(ofport: u32) -> u32 {
         ofport
     }

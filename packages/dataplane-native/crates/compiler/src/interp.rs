@@ -246,6 +246,12 @@ impl Switch {
                     packet.set(dst.field, value, dst.mask());
                 }
                 Action::Resubmit { table, .. } => self.lookup(*table, packet, trace, depth + 1),
+                Action::Ct(ct) if !ct.commit && ct.actions.is_empty() => {
+                    // A copy of the packet goes on in a pass of its own.
+                    if let Some(table) = ct.table {
+                        self.lookup(table, &mut packet.clone(), trace, depth + 1);
+                    }
+                }
                 Action::PushVlan { .. } => {
                     let outer = packet.get(Field::VlanVid);
                     if outer != 0 {

@@ -39,6 +39,9 @@ pub enum Key {
     Flood(u32, u32),
     /// `router/<router key>/neighbour/<port key>`
     Neighbour(u32, u32),
+    /// `router/<router key>/claimed/<network key>/<ip in hex>`; after neighbours, so that nobody can
+    /// claim away a fixed address.
+    Claimed(u32, u32, IpAddr),
     /// `router/<router key>/route/<route key>`
     Route(u32, u32),
     /// `router/<router key>/policy/<policy key>`
@@ -79,6 +82,7 @@ impl Key {
             Key::Router(r)
             | Key::RouterPort(r, _)
             | Key::Neighbour(r, _)
+            | Key::Claimed(r, ..)
             | Key::Route(r, _)
             | Key::Policy(r, _) => scope.strip_prefix("router/").and_then(number) == Some(*r),
             Key::Leaked(key) => scope.strip_prefix("router/").and_then(number) == Some(key.router),
@@ -136,6 +140,7 @@ fn router(rest: &str) -> Option<Key> {
         ["config"] => Some(Key::Router(router)),
         ["interface", network] => Some(Key::RouterPort(router, number(network)?)),
         ["neighbour", port] => Some(Key::Neighbour(router, number(port)?)),
+        ["claimed", network, hex] => Some(Key::Claimed(router, number(network)?, address(hex)?)),
         ["route", route] => Some(Key::Route(router, number(route)?)),
         ["policy", policy] => Some(Key::Policy(router, number(policy)?)),
         ["leaked", leak, network, prefix, length] => Some(Key::Leaked(Box::new(LeakedKey {
@@ -190,6 +195,10 @@ mod tests {
             ("router/4/config", Key::Router(4)),
             ("router/4/interface/5", Key::RouterPort(4, 5)),
             ("router/4/neighbour/9", Key::Neighbour(4, 9)),
+            (
+                "router/4/claimed/5/0a000001",
+                Key::Claimed(4, 5, IpAddr::from([10, 0, 0, 1])),
+            ),
             ("router/4/route/6", Key::Route(4, 6)),
             ("router/4/policy/7", Key::Policy(4, 7)),
             (
@@ -232,6 +241,7 @@ mod tests {
         assert!(Key::Flood(5, 9).in_scope("flood/5"));
         assert!(!Key::Flood(5, 9).in_scope("network/5"));
         assert!(Key::parse("router/4/leaked/8/5/0a000000/24").in_scope("router/4"));
+        assert!(Key::parse("router/4/claimed/5/0a000001").in_scope("router/4"));
         assert!(!Key::Route(4, 6).in_scope("router/6"));
         assert!(Key::Port(9).in_scope("chassis/c1"));
         assert!(!Key::Pipeline.in_scope("chassis/c1"));

@@ -214,6 +214,11 @@ fn convert(key: &Key, wire: Wire) -> Result<Option<Body>, String> {
         {
             Some(Body::Neighbour(router_model::neighbour(&n)?))
         }
+        (Key::Claimed(r, on, address), Wire::RouterNeighbour(n))
+            if (*r, *on) == (n.router_key, n.network_key) && ips(&n.ips)? == [*address] =>
+        {
+            Some(Body::Neighbour(router_model::neighbour(&n)?))
+        }
         (Key::Leaked(k), Wire::LeakedRoute(l)) => router_model::leaked(k, &l)?.map(Body::Leaked),
         (Key::Vif(id), Wire::LocalVif(v)) if **id == *v.port_id => Some(Body::Vif {
             ofport: ofport(v.ofport)?,

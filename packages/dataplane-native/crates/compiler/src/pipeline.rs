@@ -1,11 +1,11 @@
 //! The pipeline as data: tables, what a miss does, and the priority bands of each table.
 //! It holds no flows of objects. Used by every stage, by `explain` and by the interpreter's tests.
 //!
-//! A packet of a port runs 0, 10, 11, 20 (21, 22, 23), 30, 50; from a tunnel 0, 5 or 6; from a
-//! physical network 0, 7. What a router has runs 31 to 37 and begins again at 30, in the network that it
-//! is sent to; what it gives up goes to the engine by 38 and 39, and
-//! echo requests to it are answered by 40 and 41. What leaves by a tunnel ends in 51 to 56, by encap and address family;
-//! what stays here goes on in 60 and 70.
+//! A packet of a port runs 0, 10, 11, 20 (22), 30, 50; from a tunnel 0, 5 or 6; from a physical network
+//! 0, 7. A neighbour solicitation of a port begins a pass of its own at 21 (22, 23). What a router has
+//! runs 31 to 37 and begins again at 30, in the network that it is sent to; what it gives up goes to
+//! the engine by 38 and 39, and echo requests to it are answered by 40 and 41. What leaves by a tunnel
+//! ends in 51 to 56, by encap and address family; what stays here goes on in 60 and 70.
 
 use weft_instructions::v1::EncapType;
 
@@ -131,10 +131,15 @@ pub mod priority {
     pub const CLASSIFY: u16 = 100;
     pub const CLASSIFY_REST: u16 = 50;
 
-    /// 10, 11: guards that hold for every port; own addresses; addresses of allowed pairs, longest
-    /// prefix first; drop of IP and ARP that nobody allowed; other protocols.
+    /// 10, 11: ports without guards, which may announce an address; guards that hold for every other
+    /// port; solicitations, before flows that look at a target: to
+    /// the datapath those of all targets are then one flow; own addresses; addresses of allowed pairs,
+    /// longest prefix first; drop of IP and ARP that nobody allowed; other protocols.
+    pub const ANNOUNCEMENT: u16 = 610;
+    pub const UNGUARDED: u16 = 600;
     pub const GUARD: u16 = 500;
     pub const GUARD_REST: u16 = 450;
+    pub const ASKS: u16 = 420;
     pub const OWN: u16 = 400;
     /// Plus the length of the prefix: 200..=328.
     pub const PAIR: u16 = 200;
@@ -152,10 +157,9 @@ pub mod priority {
 
     /// 30.
     pub const ROUTER_ENTRY: u16 = 100;
-    /// 31: too many routers; answers to questions of routers; the router's own addresses; what is
+    /// 31: too many routers; the router's own addresses; what is
     /// never routed; what has come to its end; the rest of IP.
     pub const HOP_LIMIT: u16 = 700;
-    pub const ANSWER_TO_ROUTER: u16 = 650;
     pub const OWN_ECHO: u16 = 600;
     pub const OWN_REST: u16 = 500;
     pub const NEVER_ROUTED: u16 = 400;

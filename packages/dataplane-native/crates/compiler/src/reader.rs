@@ -2,7 +2,6 @@
 //! It changes nothing. Made by `compiler` for each run of a unit.
 
 use std::cell::RefCell;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use weft_instructions::v1::EncapType;
@@ -138,14 +137,23 @@ impl<'a> Reader<'a> {
                 (_, Some(Body::Port(port))) => port.admin_up && self.ofport(port).is_some(),
                 (_, Some(Body::Location(location))) => self.elsewhere(location.chassis),
                 (_, Some(Body::Address(owner))) => {
-                    let plugged = self.plugged(owner.network, owner.port);
-                    plugged.is_some() || self.elsewhere(owner.chassis)
+                    self.reached(owner.network, owner.port, owner.chassis)
                 }
                 (Key::RouterPort(other, _), Some(_)) => *other != router,
-                (Key::Neighbour(knows, _), Some(_)) => *knows == router,
+                (_, Some(Body::Neighbour(one))) => {
+                    one.router == router && self.reached(one.network, one.port, one.chassis)
+                }
                 _ => false,
             }
         })
+    }
+
+    /// Whether a port can be sent to: plugged here and up, or located on another chassis.
+    fn reached(&self, network: u32, port: u32, chassis: u32) -> bool {
+        match self.plugged(network, port) {
+            Some((port, _)) => port.admin_up,
+            None => self.elsewhere(chassis),
+        }
     }
 
     fn elsewhere(&self, chassis: u32) -> bool {
@@ -180,15 +188,24 @@ impl<'a> Reader<'a> {
             })
     }
 
-    /// The lowest address that this MAC answers for by an address owner.
-    pub fn first_owned_by(&self, network: u32, mac: Mac) -> Option<IpAddr> {
+    /// The claimed addresses that this MAC answers for in a network.
+    pub fn owned_by(&self, network: u32, mac: Mac) -> impl Iterator<Item = &'a Key> {
         self.read(Dep::OwnersOfMac(network, mac));
-        self.tables
-            .owners_of_mac
-            .get(&(network, mac))?
-            .iter()
-            .next()
-            .copied()
+        let group = self.tables.owners_of_mac.get(&(network, mac));
+        group.into_iter().flat_map(Few::iter)
+    }
+
+    /// Whether this is the first of the claimed addresses that ports here answer for with this MAC: that
+    /// one brings what they share.
+    pub fn first_here(&self, network: u32, mac: Mac, own: &Key) -> bool {
+        let here = self.owned_by(network, mac).find(|key| {
+            let Some(Body::Neighbour(one)) = self.row((*key).clone()) else {
+                return false;
+            };
+            let plugged = self.plugged(one.network, one.port);
+            plugged.is_some_and(|(port, _)| port.admin_up)
+        });
+        here == Some(own)
     }
 
     /// The tunnel port of an encap, or why packets cannot leave by it.

@@ -112,7 +112,8 @@ pub struct PolicyRule {
     pub verdict: Verdict,
 }
 
-/// A port that a router reaches though its location is not told here.
+/// A port that a router reaches though its location is not told here, by its own addresses or by one
+/// that it claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Neighbour {
     pub router: u32,

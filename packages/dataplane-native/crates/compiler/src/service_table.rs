@@ -102,11 +102,18 @@ impl<'a> ServiceTable<'a> {
 
     /// The port that central last named as owner of an address of allowed pairs.
     pub fn claimed_by(self, network_key: u32, ip: IpAddr) -> Option<Owner> {
-        let owner = self.tables.address(network_key, ip)?;
-        Some(Owner {
-            mac: owner.mac,
-            port_key: Some(owner.port),
-            router_key: None,
+        let mut owners = self.tables.owners_of(network_key, ip);
+        owners.find_map(|key| {
+            let (mac, port) = match (key, self.tables.body(key)?) {
+                (_, Body::Address(owner)) => (owner.mac, owner.port),
+                (Key::Claimed(..), Body::Neighbour(owner)) => (owner.mac, owner.port),
+                _ => return None,
+            };
+            Some(Owner {
+                mac,
+                port_key: Some(port),
+                router_key: None,
+            })
         })
     }
 }

@@ -179,21 +179,24 @@ fn checksum(source: Ipv6Addr, to: Ipv6Addr, message: &[u8]) -> u16 {
 /// The claim in an ARP packet or a neighbour advertisement; `None` when the address is fixed, the
 /// port may not use it, or the packet claims nothing.
 pub fn read_claim(packet: &[u8], speaker: &PortFacts) -> Option<Claim> {
-    let (ip, mac): (IpAddr, Mac) = if array(packet, 12)? == [0x08, 0x06] {
+    let (ip, mac, announced): (IpAddr, Mac, bool) = if array(packet, 12)? == [0x08, 0x06] {
         // Ethernet, IPv4, lengths 6 and 4, request or reply (RFC 826).
         let known = array(packet, 14)? == [0, 1, 8, 0, 6, 4, 0];
         let spoken = matches!(packet.get(21)?, 1 | 2);
         let ip = Ipv4Addr::from(array::<4>(packet, 28)?);
         (known && spoken && !ip.is_unspecified()).then_some(())?;
-        (ip.into(), array(packet, 22)?)
+        // A reply, or a request for the sender's own address (RFC 5227 3).
+        let announced = packet.get(21)? == &2 || array::<4>(packet, 38)? == ip.octets();
+        (ip.into(), array(packet, 22)?, announced)
     } else {
         let says = read_neighbour(packet).filter(|says| says.kind == 136)?;
-        (says.target.into(), says.link_layer.unwrap_or(says.sender))
+        let mac = says.link_layer.unwrap_or(says.sender);
+        (says.target.into(), mac, true)
     };
     let mut pairs = speaker.allowed_pairs.iter();
     let pair = pairs.any(|pair| pair.mac == mac && pair.covers(ip));
-    // A port without port security may have any address: a router asked it.
-    let allowed = pair || !speaker.port_security;
+    // A port with port security off may have any address, and be the way of others' questions.
+    let allowed = pair || (!speaker.port_security && announced);
     let claims = allowed && !speaker.ips.contains(&ip);
     claims.then(|| Claim {
         port_id: speaker.port_id.clone(),
@@ -374,6 +377,32 @@ mod tests {
                 mac: VIRTUAL,
             });
             assert_eq!(claim, expected, "{packet:02x?}");
+        }
+    }
+
+    #[test]
+    fn with_port_security_off_announcements_are_claims_and_questions_are_not() {
+        let compiler = compiler();
+        let mut speaker = compiler.service_table().port(7).expect("plugged");
+        speaker.port_security = false;
+        let arp = |op: u8, target: [u8; 4]| {
+            let mut packet = vec![0xff; 12];
+            packet.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, op]);
+            packet.extend(OWN);
+            packet.extend([10, 0, 1, 9]);
+            packet.extend([0; 6]);
+            packet.extend(target);
+            packet
+        };
+        let gateway = [10, 0, 0, 1];
+        for (packet, is_claim) in [
+            (arp(1, [10, 0, 1, 9]), true),
+            (arp(1, gateway), false),
+            (arp(2, gateway), true),
+        ] {
+            let claim = read_claim(&packet, &speaker).map(|claim| (claim.ip, claim.mac));
+            let expected = ([10, 0, 1, 9].into(), OWN);
+            assert_eq!(claim, is_claim.then_some(expected), "{packet:02x?}");
         }
     }
 

@@ -13,7 +13,7 @@ use crate::cookie::Object;
 use crate::few::Few;
 use crate::fields::Mac;
 use crate::key::Key;
-use crate::model::{AddressOwner, Body, Location, Network, Port};
+use crate::model::{Body, Location, Network, Port};
 use crate::stages::anti_spoof::link_local;
 
 /// What a unit read: a change of it makes the unit run again.
@@ -30,7 +30,7 @@ pub enum Dep {
     LeaksOf(u32, u32),
     /// The flood peers of a network, rows included.
     FloodOf(u32),
-    /// The addresses of allowed pairs with this MAC in a network.
+    /// Which claimed addresses have this MAC in a network.
     OwnersOfMac(u32, Mac),
 }
 
@@ -74,7 +74,8 @@ pub struct Tables {
     /// The keys of the refused rows.
     refused: BTreeSet<Key>,
     pub(crate) ports_of: HashMap<u32, Few<u32>>,
-    pub(crate) owners_of_mac: HashMap<(u32, Mac), Few<IpAddr>>,
+    /// The rows of claimed addresses.
+    pub(crate) owners_of_mac: HashMap<(u32, Mac), Few<Key>>,
     owners_of_ip: HashMap<(u32, IpAddr), Few<Key>>,
     ports_by_id: HashMap<Arc<str>, Few<u32>>,
     vifs_by_ofport: HashMap<u32, Few<Arc<str>>>,
@@ -173,10 +174,8 @@ impl Tables {
                 self.index_ips(location.network, &location.ips, key, add, touched);
             }
             (Ok(Body::Address(owner)), _) => {
-                let group = (owner.network, owner.mac);
-                toggle(&mut self.owners_of_mac, group, &owner.ip, add);
+                self.index_mac((owner.network, owner.mac), key, add, touched);
                 self.index_ips(owner.network, &[owner.ip], key, add, touched);
-                touched.push(Dep::OwnersOfMac(owner.network, owner.mac));
             }
             (Ok(Body::Vif { ofport }), Key::Vif(id)) => {
                 toggle(&mut self.vifs_by_ofport, *ofport, id, add);
@@ -188,6 +187,9 @@ impl Tables {
                 self.index_ips(port.network, &ips, key, add, touched);
             }
             (Ok(Body::Neighbour(neighbour)), _) => {
+                if matches!(key, Key::Claimed(..)) {
+                    self.index_mac((neighbour.network, neighbour.mac), key, add, touched);
+                }
                 self.index_ips(neighbour.network, &neighbour.ips, key, add, touched);
             }
             (Ok(Body::Leaked(leaked)), _) => {
@@ -216,6 +218,11 @@ impl Tables {
         }
     }
 
+    fn index_mac(&mut self, of: (u32, Mac), key: &Key, add: bool, touched: &mut Vec<Dep>) {
+        toggle(&mut self.owners_of_mac, of, key, add);
+        touched.push(Dep::OwnersOfMac(of.0, of.1));
+    }
+
     pub fn body(&self, key: &Key) -> Option<&Body> {
         self.rows.get(key).and_then(|row| row.working().ok())
     }
@@ -237,13 +244,6 @@ impl Tables {
     pub fn location(&self, network: u32, port: u32) -> Option<&Location> {
         match self.body(&Key::Location(network, port)) {
             Some(Body::Location(location)) => Some(location),
-            _ => None,
-        }
-    }
-
-    pub fn address(&self, network: u32, ip: IpAddr) -> Option<&AddressOwner> {
-        match self.body(&Key::Address(network, ip)) {
-            Some(Body::Address(owner)) => Some(owner),
             _ => None,
         }
     }

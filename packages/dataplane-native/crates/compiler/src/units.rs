@@ -41,7 +41,7 @@ pub fn compile(key: &Key, body: &Body, reader: &Reader<'_>) -> Result<Output, St
         Body::RouterPort(body) => routing::port(body, reader),
         Body::Route(body) => routing::static_route(body, reader),
         Body::Policy(body) => routing::policy(body, reader),
-        Body::Neighbour(body) => routing::neighbour(body, reader),
+        Body::Neighbour(body) => routing::neighbour(key, body, reader),
         Body::Leaked(body) => Ok(routing::leaked(key, body, reader)),
         Body::Router
         | Body::Config { .. }
@@ -97,12 +97,22 @@ fn port(port: &Port, reader: &Reader<'_>) -> Result<Output, String> {
             port.id
         ));
     }
-    classify::port(&mut emit, port, ofport);
+    let routed = reader.routed(network.key);
+    // With port security off it may announce what a router would ask for; else only what a pair names.
+    let announces = !port.pairs.is_empty() || (routed && !port.security);
+    let next = if port.security || announces {
+        pipeline::ANTI_SPOOF
+    } else {
+        pipeline::SERVICES
+    };
+    classify::port(&mut emit, port, ofport, next);
     if !port.admin_up {
         return Ok(emit.finish());
     }
     if port.security {
         anti_spoof::port(&mut emit, port, ofport);
+    } else if announces {
+        claims::open(&mut emit, port, ofport);
     }
     for ip in &port.ips {
         own(&mut emit, port.key, *ip);
@@ -113,19 +123,17 @@ fn port(port: &Port, reader: &Reader<'_>) -> Result<Output, String> {
             arp::own_pair(&mut emit, port.key, ip, pair.prefix);
         }
     }
-    if reader.routed(network.key) {
+    if routed {
         for ip in &port.ips {
             neighbour::known(&mut emit, network.key, *ip, port.mac);
         }
         punt::port(&mut emit, port.key, ofport);
         echo::port(&mut emit, port.key, ofport);
-        if !port.security {
-            router_in::answers(&mut emit, port, ofport);
-            claims::open_meter(&mut emit, ofport);
-        }
     }
     nd::meter(&mut emit, port, ofport);
-    claims::meter(&mut emit, port, ofport);
+    if announces {
+        claims::meter(&mut emit, ofport);
+    }
     l2::local(&mut emit, network, port.key, port.mac, priority::UNICAST);
     l2::tunnel_key(&mut emit, network, port.key);
     deliver::port(&mut emit, port, ofport);
@@ -166,8 +174,9 @@ fn address(owner: &AddressOwner, reader: &Reader<'_>) -> Result<Output, String> 
     let network = reader.network(owner.network)?;
     // One of the addresses with this MAC brings the L2 entry for it: a virtual router has several.
     let brings = |port_mac: Option<Mac>| {
+        let own = Key::Address(owner.network, owner.ip);
         port_mac != Some(owner.mac)
-            && reader.first_owned_by(owner.network, owner.mac) == Some(owner.ip)
+            && reader.owned_by(owner.network, owner.mac).next() == Some(&own)
     };
     let band = priority::UNICAST_ADDRESS;
     if let Some((port, _)) = reader.plugged(owner.network, owner.port) {

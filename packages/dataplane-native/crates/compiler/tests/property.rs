@@ -62,6 +62,11 @@ router/1/leaked/3/13/0a0d0000/25 mac=02:ff:00:00:00:13 mtu=1300
 router/1/interface/13 key=5 mac=02:ff:00:00:00:15 ips=10.13.0.1/24
 router/2/neighbour/31 network=13 mac=02:00:00:00:00:31 ips=10.13.0.2,10.13.0.3 chassis=130
 router/1/neighbour/12 network=11 mac=02:00:00:00:00:12 ips=10.11.0.3 chassis=2 encap=vxlan vtep=172.31.0.2
+router/2/claimed/8/c0000240 mac=00:00:5e:00:01:02 port=30 chassis=2
+router/2/claimed/8/c0000240 mac=00:00:5e:00:01:02 port=8 chassis=1
+router/2/claimed/8/c0000241 mac=00:00:5e:00:01:02 port=8 chassis=1
+router/1/claimed/8/c0000240 mac=00:00:5e:00:01:02 port=8 chassis=1
+chassis/c1/port/8 id=p8 network=8 mac=00:00:5e:00:01:02 ips=10.0.0.2 up=off
 ";
     let mut states = common::batch(WORLD).upserts;
     states.extend(common::batch(others).upserts);

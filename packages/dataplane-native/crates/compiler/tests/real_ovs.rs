@@ -27,13 +27,17 @@ use weft_openflow::Field;
 fn read(text: &str) -> (Vec<Step>, Vec<u32>, usize, String) {
     let (mut steps, mut outputs, mut controller) = (Vec::new(), Vec::new(), 0);
     let (mut first, mut last) = ("", "");
-    let mut in_port = 0;
+    let (mut in_port, mut pass) = (0, 0);
     for line in text.lines() {
         let line = line.trim();
         if let Some(flow) = line.strip_prefix("Flow: ") {
-            in_port = value(flow, "in_port").parse().expect("a port");
-            first = flow;
-        } else if let Some(flow) = line.strip_prefix("Final flow: ") {
+            pass += 1;
+            if pass == 1 {
+                in_port = value(flow, "in_port").parse().expect("a port");
+                first = flow;
+            }
+        } else if let Some(flow) = line.strip_prefix("Final flow: ").filter(|_| pass == 1) {
+            // A further pass has a copy of the packet.
             last = if flow == "unchanged" { first } else { flow };
         } else if let Some((before, cookie)) = line.split_once(", cookie 0x") {
             let (table, matched) = before.split_once(". ").expect("a table");

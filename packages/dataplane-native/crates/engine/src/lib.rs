@@ -11,6 +11,7 @@
 //! Invariant: tickets complete in order, each once, and only behind a barrier.
 //! Invariant: nothing without our mark is changed or removed.
 
+mod claims;
 mod config;
 mod drift;
 mod error;

@@ -211,6 +211,7 @@ fn drops(flow: &Flow) -> bool {
             | Action::Group { .. }
             | Action::Resubmit { .. }
             | Action::Controller(_) => true,
+            Action::Ct(ct) => ct.table.is_some(),
             Action::Clone(actions) => actions.iter().any(leads_on),
             _ => false,
         }

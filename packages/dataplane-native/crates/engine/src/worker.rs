@@ -160,6 +160,7 @@ impl Worker {
                 Ok(decoded) => {
                     let touched = self.program.apply(&decoded);
                     self.dirty.extend(touched);
+                    self.services.claims.heard(&decoded);
                 }
                 Err(error) => self.undecodable.push(Failure {
                     key: String::new(),

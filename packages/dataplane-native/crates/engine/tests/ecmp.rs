@@ -9,10 +9,14 @@
 #[path = "support/packets.rs"]
 mod packets;
 mod support;
+#[path = "support/wire.rs"]
+mod wire;
 
-use packets::{Ends, frames, ip};
+use packets::{Ends, echo, frames, ip};
 use std::collections::BTreeMap;
-use support::{Ovs, Probe, hex, until};
+use std::time::Instant;
+use support::{Ovs, Probe, until};
+use wire::{burst, datapath_flows, datapath_packets, exchange, upcalls};
 
 /// One guest in network 7, three next hops in network 8.
 const WORLD: &str = "
@@ -34,7 +38,7 @@ const WORLD: &str = "
     router/5/route/2 to=fd09::/16 via=fd01::2@8,fd01::3@8,fd01::4@8
 ";
 const HOPS: [&str; 3] = ["d2", "d3", "d4"];
-/// A dummy port holds 100 frames that the switch has not yet taken.
+/// Frames in one burst.
 const AT_ONCE: usize = 50;
 
 fn world() -> (Ovs, Probe) {
@@ -78,10 +82,8 @@ fn choices(ovs: &Ovs, target: &str, count: u16) -> BTreeMap<u16, usize> {
     let ports: Vec<u16> = (1000..1000 + count).collect();
     for ports in ports.chunks(AT_ONCE) {
         let before = HOPS.map(|hop| frames(&ovs.sent(hop)).len());
-        let sent: Vec<String> = ports.iter().map(|&p| hex(&syn(&ends, p))).collect();
-        let mut command = vec!["netdev-dummy/receive", "d1"];
-        command.extend(sent.iter().map(String::as_str));
-        ovs.appctl(&command);
+        let sent: Vec<_> = ports.iter().map(|&port| syn(&ends, port)).collect();
+        burst(ovs, "d1", &sent);
         let arrived = until("all packets", || {
             let fresh = |hop: usize| frames(&ovs.sent(HOPS[hop])).split_off(before[hop]);
             let arrived: Vec<_> = (0..3)
@@ -96,12 +98,6 @@ fn choices(ovs: &Ovs, target: &str, count: u16) -> BTreeMap<u16, usize> {
     chosen
 }
 
-fn datapath_flows(ovs: &Ovs) -> Vec<String> {
-    let dump = ovs.appctl(&["dpctl/dump-flows"]);
-    let flows = dump.lines().filter(|line| line.contains("actions:"));
-    flows.map(str::to_owned).collect()
-}
-
 #[test]
 fn a_connection_keeps_its_next_hop_and_a_lost_one_moves_only_its_own() {
     let (ovs, mut probe) = world();
@@ -113,7 +109,7 @@ fn a_connection_keeps_its_next_hop_and_a_lost_one_moves_only_its_own() {
             assert!((80..300).contains(&share), "{target}: {hop} has {share}");
         }
         // One recirculation, and behind it at most a flow for each bucket.
-        let flows = datapath_flows(&ovs);
+        let flows = datapath_flows(&ovs, &[]);
         let (behind, before): (Vec<_>, Vec<_>) =
             flows.iter().partition(|flow| flow.contains("dp_hash(0x"));
         assert!(behind.len() <= 256, "{} flows", behind.len());
@@ -162,10 +158,64 @@ fn fragments_of_one_packet_take_one_way() {
 }
 
 #[test]
+fn echo_of_two_hosts_takes_one_way() {
+    let (ovs, _probe) = world();
+    let all = || HOPS.map(|hop| frames(&ovs.sent(hop)).len());
+    for target in ["10.9.0.9", "fd09::9"] {
+        let before = all();
+        // Of other lengths, as for path MTU discovery.
+        let asked: Vec<_> = (0..40).map(|n| echo(&ends(target), 64, n)).collect();
+        burst(&ovs, "d1", &asked);
+        let used = until("all of it", || {
+            let after = all();
+            let arrived = [0, 1, 2].map(|hop| after[hop] - before[hop]);
+            (arrived.iter().sum::<usize>() == asked.len()).then_some(arrived)
+        });
+        assert!(used.contains(&asked.len()), "{target}: {used:?}");
+    }
+}
+
+/// Two more routers on network 8, between which router 5 chooses, and network 9 behind both.
+const BEHIND: &str = "
+    network/9/config id=n9 encap=geneve
+    router/5/route/3 to=10.8.0.0/16 via=10.1.0.6@8,10.1.0.7@8
+    router/5/route/4 to=fd08::/16 via=fd01::6@8,fd01::7@8
+    router/6/interface/8 key=61 mac=02:00:00:00:08:06 ips=10.1.0.6/24,fd01::6/64
+    router/6/interface/9 key=62 mac=02:00:00:00:09:06 ips=10.8.0.6/24,fd08::6/64
+    router/6/route/5 to=10.0.0.0/24 via=10.1.0.254@8
+    router/6/route/6 to=fd00::/64 via=fd01::fe@8
+    router/7/interface/8 key=71 mac=02:00:00:00:08:07 ips=10.1.0.7/24,fd01::7/64
+    router/7/interface/9 key=72 mac=02:00:00:00:09:07 ips=10.8.0.7/24,fd08::7/64
+    router/7/route/7 to=10.0.0.0/24 via=10.1.0.254@8
+    router/7/route/8 to=fd00::/64 via=fd01::fe@8
+";
+
+#[test]
+fn echo_of_a_router_behind_a_choice_is_answered_and_limited() {
+    for target in ["10.8.0.6", "fd08::7"] {
+        let (ovs, mut probe) = world();
+        assert_eq!(probe.apply(BEHIND).failures, []);
+        let asks = echo(&ends(target), 64, 8);
+        let said = exchange(&ovs, ("d1", "d1"), &asks);
+        assert_eq!(said.from, ends(target).to.1);
+        let (begin, before) = (Instant::now(), upcalls(&ovs));
+        until("600 packets at the meter", || {
+            burst(&ovs, "d1", &vec![asks.clone(); 60]);
+            (datapath_packets(&ovs, &["meter("]) >= 600).then_some(())
+        });
+        let cost = u128::from(upcalls(&ovs) - before);
+        // The meter lets 100 through at once, and 100 in a second.
+        let most = 120 + begin.elapsed().as_millis() / 10;
+        println!("{target}: {cost} upcalls of {most}");
+        assert!(cost < most, "{cost} upcalls of {most}");
+    }
+}
+
+#[test]
 fn a_routed_connection_costs_the_datapath_no_flow_of_its_own() {
     let (ovs, _probe) = world();
     assert_eq!(choices(&ovs, "10.1.0.2", 1000).len(), 1000);
-    let flows = datapath_flows(&ovs);
+    let flows = datapath_flows(&ovs, &[]);
     assert!(flows.len() < 20, "{flows:?}");
     assert!(
         !flows.iter().any(|flow| flow.contains("recirc(")),

@@ -9,13 +9,16 @@
 #[path = "support/packets.rs"]
 mod packets;
 mod support;
+#[path = "support/wire.rs"]
+mod wire;
 
-use packets::{Ends, Icmp, Mac, advertise, echo, frames, read_icmp};
+use packets::{Ends, Mac, advertise, echo, frames};
 use std::net::IpAddr;
 use std::time::Instant;
 use support::instructions;
 use support::{Ovs, Probe, hex, until};
 use weft_engine::Event;
+use wire::{burst, datapath_packets, exchange, since};
 
 /// Three plugged ports in two networks; the third may have any address. Router 5 joins both networks, the second with
 /// the smallest MTU of IPv6. Router 6 is behind a link, and sends all that it gets back to router 5.
@@ -82,17 +85,6 @@ fn to(target: Both, v6: bool) -> Ends {
         from: (GUEST, of(GUEST_IP, v6)),
         to: (NEAR, of(target, v6)),
     }
-}
-
-/// Sends a frame into a port and waits for the next ICMP message out of another.
-fn exchange(ovs: &Ovs, (into, out): (&str, &str), frame: &[u8]) -> Icmp {
-    let before = frames(&ovs.sent(out)).len();
-    ovs.receive(into, frame);
-    until("a packet", || {
-        let after = frames(&ovs.sent(out));
-        let mut fresh = after.iter().skip(before);
-        fresh.find_map(|frame| read_icmp(frame))
-    })
 }
 
 #[test]
@@ -208,11 +200,6 @@ fn traceroute_sees_each_router_and_a_loop_ends() {
     }
 }
 
-/// The frames that went out of a port since there were `before`.
-fn since(ovs: &Ovs, port: &str, before: usize) -> Vec<Vec<u8>> {
-    frames(&ovs.sent(port)).split_off(before)
-}
-
 #[test]
 fn unknown_hosts_are_asked_for_where_they_may_be_and_their_answers_are_claims() {
     let (ovs, mut probe) = world();
@@ -324,9 +311,9 @@ fn a_host_that_nobody_can_be_is_unreachable() {
 fn a_port_draws_few_errors_however_many_packets_it_sends() {
     let (ovs, probe) = world();
     let ends = to(PEER_IP, false);
-    let doomed = hex(&echo(&ends, 1, 8));
-    let burst = vec![doomed.as_str(); 200];
-    ovs.appctl(&[&["netdev-dummy/receive", "d1"], &burst[..]].concat());
+    for _ in 0..3 {
+        burst(&ovs, "d1", &vec![echo(&ends, 1, 8); 60]);
+    }
     // Another port has a limit of its own.
     let other = Ends {
         from: (PEER, ip("10.1.0.2")),
@@ -343,20 +330,6 @@ fn a_port_draws_few_errors_however_many_packets_it_sends() {
     assert!((1..60).contains(&errors), "{errors} errors");
 }
 
-/// Packets that the datapath counted in its flows with all of these words.
-fn datapath_packets(ovs: &Ovs, words: &[&str]) -> u64 {
-    let dump = ovs.appctl(&["dpctl/dump-flows"]);
-    let flows = dump
-        .lines()
-        .filter(|flow| words.iter().all(|word| flow.contains(word)));
-    let packets = flows.map(|flow| {
-        let (_, count) = flow.split_once("packets:").expect("a count");
-        let count = count.split(',').next().expect("a number");
-        count.parse::<u64>().expect("a number")
-    });
-    packets.sum()
-}
-
 #[test]
 fn echo_of_a_port_is_limited_before_it_costs_anything() {
     for (v6, gateway) in [
@@ -368,23 +341,19 @@ fn echo_of_a_port_is_limited_before_it_costs_anything() {
     ] {
         let (ovs, _probe) = world();
         let ends = to(gateway, v6);
-        let ask = hex(&echo(&ends, 64, 8));
+        let ask = echo(&ends, 64, 8);
         // The datapath has its flow before the burst.
-        exchange(&ovs, ("d1", "d1"), &echo(&ends, 64, 8));
+        exchange(&ovs, ("d1", "d1"), &ask);
         let begin = Instant::now();
-        // A dummy port keeps 100, and forgets what is more.
-        let burst = vec![ask.as_str(); 60];
-        let burst = [&["netdev-dummy/receive", "d1"], &burst[..]].concat();
+        let asks = vec![ask; 60];
         let from = "src=02:00:00:00:00:01";
         until("500 packets at the meter", || {
-            ovs.appctl(&burst);
-            let metered = datapath_packets(&ovs, &[from, "meter(", "hash(", "recirc("]);
+            burst(&ovs, "d1", &asks);
+            let metered = datapath_packets(&ovs, &[from, "meter(", "ct(zone", "recirc("]);
             (metered >= 500).then_some(())
         });
         // Other packets of the port pass, all of them.
-        let routed = hex(&echo(&to(PEER_IP, v6), 64, 8));
-        let routed = vec![routed.as_str(); 30];
-        ovs.appctl(&[&["netdev-dummy/receive", "d1"], &routed[..]].concat());
+        burst(&ovs, "d1", &vec![echo(&to(PEER_IP, v6), 64, 8); 30]);
         until("what the guest sent to its peer", || {
             (frames(&ovs.sent("d2")).len() == 30).then_some(())
         });

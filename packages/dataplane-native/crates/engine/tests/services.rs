@@ -7,15 +7,16 @@
 
 mod support;
 
+use std::net::IpAddr;
 use support::{Ovs, Probe, until};
 use weft_engine::Event;
 
-/// Two plugged ports with port security, one of which may speak for addresses of an allowed pair.
+/// Two plugged ports with port security, which may speak for addresses of allowed pairs, one of them for the same.
 const PORTS: &str = "
     chassis/c1/config key=1
     network/7/config id=n7 encap=geneve gateways=fd00::fe gateway_mac=02:00:00:00:00:fe
     chassis/c1/port/101 id=p101 network=7 mac=02:00:00:00:00:01 ips=10.0.0.1,fd00::1 pairs=10.0.0.50/32,10.0.0.60/32
-    chassis/c1/port/102 id=p102 network=7 mac=02:00:00:00:00:02 ips=10.0.0.2,fd00::2
+    chassis/c1/port/102 id=p102 network=7 mac=02:00:00:00:00:02 ips=10.0.0.2,fd00::2 pairs=10.0.0.50/32
     local/vif/p101 ofport=21
     local/vif/p102 ofport=22
 ";
@@ -52,9 +53,9 @@ fn solicitation(source: &str, target: &str) -> Vec<u8> {
     frame
 }
 
-/// A gratuitous ARP of `ip` with MAC `02:..:01`.
-fn gratuitous_arp(ip: [u8; 4]) -> Vec<u8> {
-    let mac = [2, 0, 0, 0, 0, 1];
+/// A gratuitous ARP of `ip` with MAC `02:..:<last>`.
+fn gratuitous_arp(last: u8, ip: [u8; 4]) -> Vec<u8> {
+    let mac = [2, 0, 0, 0, 0, last];
     let mut frame = vec![0xff; 6];
     frame.extend(mac);
     frame.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
@@ -115,17 +116,44 @@ fn a_solicitation_that_flows_cannot_answer_is_answered_by_the_engine() {
     });
 }
 
+fn claim(event: &Event) -> Option<(String, IpAddr, [u8; 6])> {
+    match event {
+        Event::Claim { port_id, ip, mac } => Some((port_id.clone(), *ip, *mac)),
+        _ => None,
+    }
+}
+
+#[test]
+fn of_a_virtual_address_that_goes_back_and_forth_every_move_is_reported() {
+    let ovs = switch_with_ports();
+    let mut probe = Probe::open(&ovs.mgmt());
+    assert_eq!(probe.apply(PORTS).failures, []);
+    let ip = [10, 0, 0, 50];
+    // Faster than central may answer, and then as soon as it named a port of another chassis.
+    for last in [1, 2, 1] {
+        ovs.receive(&format!("d{last}"), &gratuitous_arp(last, ip));
+        let expected = (format!("p10{last}"), ip.into(), [2, 0, 0, 0, 0, last]);
+        assert_eq!(probe.wait("a claim", claim), expected);
+    }
+    let owners = ["port=101 chassis=1", "port=201 chassis=2 vtep=172.31.0.2"];
+    for owner in owners {
+        let owner = format!(
+            "network/7/address/0a000032 mac=02:00:00:00:00:01 {owner}
+             local/tunnel/1 ofport=10 ips=172.31.0.1"
+        );
+        assert_eq!(probe.apply(&owner).failures, []);
+    }
+    ovs.receive("d1", &gratuitous_arp(1, ip));
+    assert_eq!(probe.wait("a claim", claim).0, "p101");
+}
+
 #[test]
 fn a_claim_is_reported_once_and_not_when_it_holds() {
     let ovs = switch_with_ports();
     let mut probe = Probe::open(&ovs.mgmt());
     assert_eq!(probe.apply(PORTS).failures, []);
-    let claim = |event: &Event| match event {
-        Event::Claim { port_id, ip, mac } => Some((port_id.clone(), *ip, *mac)),
-        _ => None,
-    };
     for _ in 0..3 {
-        ovs.receive("d1", &gratuitous_arp([10, 0, 0, 50]));
+        ovs.receive("d1", &gratuitous_arp(1, [10, 0, 0, 50]));
     }
     let expected = ("p101".to_owned(), [10, 0, 0, 50].into(), [2, 0, 0, 0, 0, 1]);
     assert_eq!(probe.wait("a claim", claim), expected);
@@ -136,13 +164,13 @@ fn a_claim_is_reported_once_and_not_when_it_holds() {
     // An address that central already names as this port's is nothing to report.
     let owner = "network/7/address/0a00003c mac=02:00:00:00:00:01 port=101 chassis=1";
     assert_eq!(probe.apply(owner).failures, []);
-    ovs.receive("d1", &gratuitous_arp([10, 0, 0, 60]));
+    ovs.receive("d1", &gratuitous_arp(1, [10, 0, 0, 60]));
     until("the packet-in", || {
         (probe.engine.stats().packet_ins == 4).then_some(())
     });
     assert_eq!(probe.pending(claim), None);
     // What is not the port's does not even come.
-    ovs.receive("d1", &gratuitous_arp([10, 0, 0, 51]));
+    ovs.receive("d1", &gratuitous_arp(1, [10, 0, 0, 51]));
     probe.apply("");
     assert_eq!(probe.engine.stats().packet_ins, 4);
 }

@@ -1,12 +1,14 @@
 //! `Message`: every message Weft sends or reads, with its header; one encoder and one decoder for all.
-//! It knows no connection state: version negotiation, transaction ids and replies belong to the engine.
+//! It knows no connection state: version negotiation, transaction ids and replies belong to the engine. Nicira's own
+//! messages are in `nicira`.
 //! Wire: OpenFlow 1.5.1 section 7.1.
 //!
 //! ```text
 //! | version 8 | type 8 | length 16 (header included) | xid 32 | body |
 //! ```
 
-use crate::action_wire::NICIRA;
+mod nicira;
+
 use crate::error::{Error, Result};
 use crate::flow::{Flow, FlowMod, FlowModCommand, FlowRemoved, encode_flow_mod as put_flow_mod};
 use crate::group::GroupMod;
@@ -15,7 +17,7 @@ use crate::multipart::{self, MultipartReply, MultipartRequest};
 use crate::packet::{PacketIn, PacketOut};
 use crate::switch::{
     BundleControl, ErrorMessage, Features, PortStatus, Role, TlvMap, TlvTableCommand, decode_hello,
-    decode_tlv_maps, encode_hello, encode_tlv_maps,
+    encode_hello,
 };
 use crate::wire::{Reader, Writer, saturate};
 use crate::{MAX_MESSAGE_BYTES, VERSION, group, port};
@@ -47,15 +49,6 @@ const SET_ASYNC: u8 = 28;
 const METER_MOD: u8 = 29;
 const BUNDLE_CONTROL: u8 = 33;
 const BUNDLE_ADD: u8 = 34;
-
-const NX_SET_PACKET_IN_FORMAT: u32 = 16;
-const NX_SET_CONTROLLER_ID: u32 = 20;
-const NX_TLV_TABLE_MOD: u32 = 24;
-const NX_TLV_TABLE_REQUEST: u32 = 25;
-const NX_TLV_TABLE_REPLY: u32 = 26;
-const NX_RESUME: u32 = 28;
-const NX_CT_FLUSH_ZONE: u32 = 29;
-const NX_PACKET_IN2: u32 = 30;
 
 /// One OpenFlow message, without its transaction id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -309,60 +302,7 @@ fn encode_body(out: &mut Vec<u8>, xid: u32, message: &Message) -> Result<()> {
             encode(out, xid, message)?;
         }
         Message::Unknown { body, .. } => out.extend_from_slice(body),
-        _ => encode_nicira(out, message)?,
-    }
-    Ok(())
-}
-
-fn encode_nicira(out: &mut Vec<u8>, message: &Message) -> Result<()> {
-    out.put_u32(NICIRA);
-    match message {
-        Message::PacketIn2(packet) => {
-            out.put_u32(NX_PACKET_IN2);
-            packet.encode_properties(out);
-        }
-        Message::Resume(packet) => {
-            out.put_u32(NX_RESUME);
-            packet.encode_properties(out);
-        }
-        Message::SetPacketInFormat(format) => {
-            out.put_u32(NX_SET_PACKET_IN_FORMAT);
-            out.put_u32(*format);
-        }
-        Message::SetControllerId(id) => {
-            out.put_u32(NX_SET_CONTROLLER_ID);
-            out.put_zeros(6);
-            out.put_u16(*id);
-        }
-        Message::TlvTableMod { command, maps } => {
-            out.put_u32(NX_TLV_TABLE_MOD);
-            out.put_u16(*command as u16);
-            out.put_zeros(6);
-            encode_tlv_maps(out, maps);
-        }
-        Message::TlvTableRequest => out.put_u32(NX_TLV_TABLE_REQUEST),
-        Message::TlvTableReply {
-            max_option_bytes,
-            max_fields,
-            maps,
-        } => {
-            out.put_u32(NX_TLV_TABLE_REPLY);
-            out.put_u32(*max_option_bytes);
-            out.put_u16(*max_fields);
-            out.put_zeros(10);
-            encode_tlv_maps(out, maps);
-        }
-        Message::CtFlushZone(zone) => {
-            out.put_u32(NX_CT_FLUSH_ZONE);
-            out.put_zeros(6);
-            out.put_u16(*zone);
-        }
-        _ => {
-            return Err(Error::Unsupported {
-                what: "message",
-                reason: "it has no wire form",
-            });
-        }
+        _ => nicira::encode(out, message)?,
     }
     Ok(())
 }
@@ -396,7 +336,13 @@ fn decode_nested(bytes: &[u8], bundles: bool) -> Result<(u32, Message)> {
         ERROR => Message::Error(ErrorMessage::decode(&mut reader)?),
         ECHO_REQUEST => Message::EchoRequest(reader.rest().to_vec()),
         ECHO_REPLY => Message::EchoReply(reader.rest().to_vec()),
-        EXPERIMENTER => decode_experimenter(&mut reader)?,
+        EXPERIMENTER => {
+            let body = reader.rest();
+            nicira::decode(&mut reader)?.unwrap_or_else(|| Message::Unknown {
+                kind,
+                body: body.to_vec(),
+            })
+        }
         FEATURES_REQUEST => Message::FeaturesRequest,
         FEATURES_REPLY => Message::FeaturesReply(Features::decode(&mut reader)?),
         SET_CONFIG => Message::SetConfig {
@@ -463,46 +409,4 @@ fn decode_nested(bytes: &[u8], bundles: bool) -> Result<(u32, Message)> {
         },
     };
     Ok((xid, message))
-}
-
-fn decode_experimenter(reader: &mut Reader<'_>) -> Result<Message> {
-    let unknown = Message::Unknown {
-        kind: EXPERIMENTER,
-        body: reader.rest().to_vec(),
-    };
-    if reader.u32()? != NICIRA {
-        return Ok(unknown);
-    }
-    Ok(match reader.u32()? {
-        NX_PACKET_IN2 => Message::PacketIn2(Box::new(PacketIn::decode_properties(reader)?)),
-        NX_RESUME => Message::Resume(Box::new(PacketIn::decode_properties(reader)?)),
-        NX_SET_PACKET_IN_FORMAT => Message::SetPacketInFormat(reader.u32()?),
-        NX_SET_CONTROLLER_ID => {
-            reader.skip(6)?;
-            Message::SetControllerId(reader.u16()?)
-        }
-        NX_TLV_TABLE_MOD => {
-            let command = TlvTableCommand::decode(reader.u16()?)?;
-            reader.skip(6)?;
-            Message::TlvTableMod {
-                command,
-                maps: decode_tlv_maps(reader)?,
-            }
-        }
-        NX_TLV_TABLE_REQUEST => Message::TlvTableRequest,
-        NX_TLV_TABLE_REPLY => {
-            let (max_option_bytes, max_fields) = (reader.u32()?, reader.u16()?);
-            reader.skip(10)?;
-            Message::TlvTableReply {
-                max_option_bytes,
-                max_fields,
-                maps: decode_tlv_maps(reader)?,
-            }
-        }
-        NX_CT_FLUSH_ZONE => {
-            reader.skip(6)?;
-            Message::CtFlushZone(reader.u16()?)
-        }
-        _ => unknown,
-    })
 }

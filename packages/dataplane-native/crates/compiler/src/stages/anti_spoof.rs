@@ -106,7 +106,7 @@ pub fn guards(emit: &mut Emit) {
     // OVS reads an absent option as zero.
     let no_option = icmp6(Match::new(), NEIGHBOUR_SOLICITATION).set(Field::NdSll, [0; 6]);
     emit.flow(
-        at(priority::OWN),
+        at(priority::ASKS),
         Rule::NdSolicitation,
         no_option,
         vec![],
@@ -228,8 +228,8 @@ fn ipv6(emit: &mut Emit, from: &Match, mac: Mac, usable: &[Usable], ofport: u32)
         Some(ANTI_SPOOF_IPV6),
     );
     let asks = icmp6(from.clone(), NEIGHBOUR_SOLICITATION).set(Field::NdSll, mac);
-    let own = (ANTI_SPOOF_IPV6, priority::OWN);
-    emit.flow(own, Rule::NdSolicitation, asks, vec![], Some(SERVICES));
+    let at = (ANTI_SPOOF_IPV6, priority::ASKS);
+    emit.flow(at, Rule::NdSolicitation, asks, vec![], Some(SERVICES));
     for usable in usable {
         let IpAddr::V6(ip) = usable.ip else { continue };
         let source = any.clone().prefix(Field::Ipv6Src, ip, usable.prefix);

@@ -20,8 +20,8 @@ const REST: (u8, u16) = (pipeline::CLASSIFY, priority::CLASSIFY_REST);
 const TAGGED: u16 = 0x1000;
 
 /// Packets of a port. A tag of the guest's own could reach another VLAN of a flat network, so
-/// tagged frames stop here.
-pub fn port(emit: &mut Emit, port: &Port, ofport: u32) {
+/// tagged frames stop here; others go on at `next`.
+pub fn port(emit: &mut Emit, port: &Port, ofport: u32, next: u8) {
     // Up or down, it is one flow that changes: two that overlap would both be there for a moment.
     let here = Match::new()
         .set(Field::InPort, ofport)
@@ -32,11 +32,6 @@ pub fn port(emit: &mut Emit, port: &Port, ofport: u32) {
         emit.drop((pipeline::L2, priority::UNICAST), Rule::AdminDown, to);
         return;
     }
-    let next = if port.security {
-        pipeline::ANTI_SPOOF
-    } else {
-        pipeline::SERVICES
-    };
     let actions = vec![
         Action::set(NETWORK, port.network),
         Action::set(INGRESS, port.key),

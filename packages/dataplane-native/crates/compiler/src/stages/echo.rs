@@ -2,25 +2,19 @@
 //! 22 for what goes back by its port. It does not decide who is asked: table 31 does. Called once for
 //! the pipeline, and for local ports of networks with routers.
 //!
-//! Open vSwitch sets an ICMP type in ovs-vswitchd alone, a packet at a time, and a meter of that pass
-//! comes too late: the packet is there by then. So a group of one bucket, by `dp_hash`, ends the pass
-//! behind the meter: the datapath drops what is too much, and the rest comes back to table 41. Echo
-//! recirculates; nothing else does for it.
+//! Setting the type is slow, so the answer is made in a pass of its own, behind the meter: see `limit`.
 
 use std::net::Ipv6Addr;
 
-use weft_openflow::{
-    Action, Bucket, Field, Group, GroupKind, Match, Selection, Subfield, port as of_port,
-};
+use weft_openflow::{Action, Field, Match, Subfield, port as of_port};
 
 use super::{
-    ECHO_REPLY, ECHO_REPLY_V6, ECHO_REQUEST, ECHO_REQUEST_V6, ETH_IPV4, PROTO_ICMP, icmp6,
+    ECHO_REPLY, ECHO_REPLY_V6, ECHO_REQUEST, ECHO_REQUEST_V6, ETH_IPV4, ETH_IPV6, PROTO_ICMP,
+    icmp6, limit,
 };
 use crate::cookie::Rule;
 use crate::emit::Emit;
-use crate::fields::{
-    ANSWER_MAC, HOPS, HOPS_MAX, INGRESS, NEXT_HOP_V4, NEXT_HOP_V6, OWN, group_id, meter_id,
-};
+use crate::fields::{ANSWER_MAC, HOPS, HOPS_MAX, INGRESS, NEXT_HOP_V4, NEXT_HOP_V6, OWN, meter_id};
 use crate::pipeline::{ANSWER, ECHO, ECHO_LIMIT, ROUTE, priority};
 
 /// TTL of what a router sends itself.
@@ -31,26 +25,15 @@ const LINK_LOCAL: (Ipv6Addr, u32) = (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0),
 pub fn port(emit: &mut Emit, port: u32, ofport: u32) {
     let id = meter_id::echoes(ofport);
     emit.meter(id, meter_id::ECHOES);
-    let matching = Match::new().set(INGRESS, port);
-    let at = (ECHO_LIMIT, priority::ECHO);
-    let group = group_id::of(group_id::ECHO, 0, 0);
-    let actions = vec![Action::Meter { id }, Action::Group { id: group }];
-    emit.flow(at, Rule::EchoMeter, matching, actions, None);
+    for eth in [ETH_IPV4, ETH_IPV6] {
+        let matching = Match::new().set(INGRESS, port).set(Field::EthType, eth);
+        let at = (ECHO_LIMIT, priority::ECHO);
+        emit.flow(at, Rule::EchoMeter, matching, limit::into(ECHO, id), None);
+    }
 }
 
 /// What makes the answers: once in the pipeline.
 pub fn answers(emit: &mut Emit) {
-    let bucket = Bucket {
-        weight: Some(1),
-        actions: vec![Action::resubmit(ECHO)],
-        ..Bucket::default()
-    };
-    emit.select(Group {
-        id: group_id::of(group_id::ECHO, 0, 0),
-        kind: GroupKind::Select,
-        buckets: vec![bucket],
-        selection: Some(Selection::DpHash { param: 0 }),
-    });
     let routed = (ECHO, priority::ECHO);
     let asks = Match::new().set(Field::EthType, ETH_IPV4);
     let asks = asks.set(Field::IpProto, PROTO_ICMP);

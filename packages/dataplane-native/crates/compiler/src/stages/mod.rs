@@ -11,6 +11,7 @@ pub mod ecmp;
 pub mod fence;
 pub mod flood;
 pub mod l2;
+pub mod limit;
 pub mod nd;
 pub mod neighbour;
 pub mod policy_route;

@@ -1,18 +1,18 @@
 //! Neighbour discovery answers for every known address. Tables 20 to 23.
 //! A solicitation with a source link-layer option is answered by flows; one without (duplicate
-//! address detection among them) by the engine, see `services`. Both are upcalls, so a meter of the
-//! port comes first. Called for local ports, locations, address owners, interfaces of
-//! routers and the gateways of networks.
+//! address detection among them) by the engine, see `services`. Both are upcalls, and so is each new
+//! target: a meter of the port comes first, and all of it is in a pass of its own behind that (see
+//! `limit`). Called for local ports, locations, address owners, interfaces of routers and the gateways
+//! of networks.
 //!
-//! 20 meter of the port -> 21 whose target is it: MAC into xreg3 -> 22 rewrite into an
-//! advertisement ->
-//! 23 the target option, which OVS lets us set only once the packet is one.
+//! 20 meter of the port; the next pass: 21 whose target is it: MAC into xreg3 -> 22 rewrite into an
+//! advertisement -> 23 the target option, which OVS lets us set only once the packet is one.
 
 use std::net::Ipv6Addr;
 
 use weft_openflow::{Action, Controller, Field, Match, Subfield, port};
 
-use super::{NEIGHBOUR_ADVERTISEMENT, NEIGHBOUR_SOLICITATION, icmp6, in_network};
+use super::{NEIGHBOUR_ADVERTISEMENT, NEIGHBOUR_SOLICITATION, icmp6, in_network, limit};
 use crate::cookie::Rule;
 use crate::emit::Emit;
 use crate::fields::{ANSWER_MAC, INGRESS, IS_ROUTER, Mac, meter_id};
@@ -95,13 +95,7 @@ pub fn meter(emit: &mut Emit, port: &Port, ofport: u32) {
     emit.meter(id, meter_id::SOLICITATIONS);
     let asks = icmp6(Match::new().set(INGRESS, port.key), NEIGHBOUR_SOLICITATION);
     let at = (SERVICES, priority::SERVICE_METER);
-    emit.flow(
-        at,
-        Rule::NdMeter,
-        asks,
-        vec![Action::Meter { id }],
-        Some(ND_TARGET),
-    );
+    emit.flow(at, Rule::NdMeter, asks, limit::into(ND_TARGET, id), None);
 }
 
 /// Whoever asks for `ip` learns `mac`.

@@ -1,27 +1,21 @@
 //! Router in: what a router takes itself, and what it never routes. Table 31.
 //! Echo requests to it go on to be answered (`echo`); it makes no answers. Called for router
-//! interfaces and ends of links, for local ports with port security off, and once for the guards.
+//! interfaces and ends of links, and once for the guards.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use weft_openflow::{Field, Match};
 
 use super::anti_spoof::link_local;
-use super::{
-    ECHO_REQUEST, ECHO_REQUEST_V6, ETH_ARP, ETH_IPV4, ETH_IPV6, NEIGHBOUR_ADVERTISEMENT,
-    PROTO_ICMP, claims, icmp6, ip, punt,
-};
+use super::{ECHO_REQUEST, ECHO_REQUEST_V6, ETH_IPV4, ETH_IPV6, PROTO_ICMP, icmp6, ip, punt};
 use crate::cookie::Rule;
 use crate::emit::Emit;
-use crate::fields::{HOPS, HOPS_MAX, INGRESS, INGRESS_NETWORK, ROUTER, routed};
-use crate::model::Port;
+use crate::fields::{HOPS, HOPS_MAX, INGRESS_NETWORK, ROUTER, routed};
 use crate::pipeline::{ECHO_LIMIT, ROUTE, ROUTER_IN, priority};
 use crate::router_model::{Prefix, RouterPort};
 use crate::router_services::Reason;
 
 const LINK_LOCAL: (Ipv6Addr, u32) = (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10);
-/// ARP replies.
-const REPLY: u16 = 2;
 
 /// Neither as source nor as destination: unspecified, loopback, link-local and multicast addresses
 /// (RFC 1812 4.2.2.11 and 5.3.7, RFC 4291 2.5), and the limited broadcast.
@@ -117,15 +111,4 @@ pub fn own(emit: &mut Emit, interface: &RouterPort) {
     let asks = icmp6(to.clone(), ECHO_REQUEST_V6);
     emit.flow(echo, Rule::RouterEcho, asks, vec![], Some(ECHO_LIMIT));
     emit.drop(rest, Rule::RouterOwn, to);
-}
-
-/// What a port with port security off answers to a router that asked who has an address.
-pub fn answers(emit: &mut Emit, port: &Port, ofport: u32) {
-    let from = || Match::new().set(INGRESS, port.key);
-    let arp = from().set(Field::EthType, ETH_ARP).set(Field::ArpOp, REPLY);
-    let at = (ROUTER_IN, priority::ANSWER_TO_ROUTER);
-    for says in [arp, icmp6(from(), NEIGHBOUR_ADVERTISEMENT)] {
-        let report = vec![claims::report(ofport)];
-        emit.flow(at, Rule::AnswerToRouter, says, report, None);
-    }
 }

@@ -239,6 +239,15 @@ fn router(kind: &str, parts: &[&str], words: &Words<'_>) -> Body {
             encap: words.encap(),
             vtep_ip: words.ip("vtep"),
         }),
+        "claimed" => Body::RouterNeighbour(v1::RouterNeighbour {
+            router_key: router,
+            port_key: words.number("port"),
+            network_key: number(parts[3]),
+            mac: words.mac("mac"),
+            ips: vec![unhex(parts[4])],
+            chassis_key: words.number("chassis"),
+            ..v1::RouterNeighbour::default()
+        }),
         "leaked" => Body::LeakedRoute(v1::LeakedRoute {
             router_key: router,
             leak_key: number(parts[3]),

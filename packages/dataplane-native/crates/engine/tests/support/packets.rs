@@ -78,6 +78,43 @@ pub fn echo(ends: &Ends, ttl: u8, bytes: usize) -> Vec<u8> {
     ip(ends, ttl, if v6 { 58 } else { 1 }, &message)
 }
 
+/// Who has this address? With the sender's link-layer option or without (RFC 4861 4.3).
+pub fn solicit(from: (Mac, Ipv6Addr), target: Ipv6Addr, option: bool) -> Vec<u8> {
+    let [.., a, b, c] = target.octets();
+    let mut group = [0_u8; 16];
+    group[..2].copy_from_slice(&[0xff, 2]);
+    group[11..].copy_from_slice(&[1, 0xff, a, b, c]);
+    let group = Ipv6Addr::from(group);
+    let mut message = vec![135, 0, 0, 0, 0, 0, 0, 0];
+    message.extend(target.octets());
+    if option {
+        message.extend([1, 1]);
+        message.extend(from.0);
+    }
+    let sum = !sum(&[&pseudo(from.1, group, message.len()), &message]);
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    let ends = Ends {
+        from: (from.0, from.1.into()),
+        to: ([0x33, 0x33, 0xff, a, b, c], group.into()),
+    };
+    ip(&ends, 255, 58, &message)
+}
+
+/// Who has this address? To all.
+pub fn arp_request(from: (Mac, Ipv4Addr), target: Ipv4Addr) -> Vec<u8> {
+    arp(1, from, ([0; 6], target), [0xff; 6])
+}
+
+/// An ARP packet about {sender, target} in a frame to this MAC (RFC 826).
+pub fn arp(kind: u8, from: (Mac, Ipv4Addr), about: (Mac, Ipv4Addr), to: Mac) -> Vec<u8> {
+    let mut frame = [to, from.0].concat();
+    frame.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, kind]);
+    frame.extend([&from.0[..], &from.1.octets()].concat());
+    frame.extend([&about.0[..], &about.1.octets()].concat());
+    frame.resize(60, 0);
+    frame
+}
+
 /// A neighbour advertisement of the sender about itself (RFC 4861 4.4), solicited.
 pub fn advertise(ends: &Ends) -> Vec<u8> {
     let (IpAddr::V6(from), IpAddr::V6(to)) = (ends.from.1, ends.to.1) else {

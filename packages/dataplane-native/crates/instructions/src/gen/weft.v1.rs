@@ -429,7 +429,8 @@ pub mod instruction_body {
         /// router/<router key>/policy/<policy key>
         #[prost(message, tag = "11")]
         PolicyRule(super::PolicyRule),
-        /// router/<router key>/neighbour/<port key>
+        /// router/<router key>/neighbour/<port key>; or router/<router key>/claimed/<network key>/<ip in hex>: an
+        /// address of a provider network, at the port that claimed it last
         #[prost(message, tag = "12")]
         RouterNeighbour(super::RouterNeighbour),
         /// router/<router key>/leaked/<leak key>/<network key>/<prefix in hex>/<length>

@@ -380,7 +380,10 @@ export interface InstructionBody {
     /** router/<router key>/policy/<policy key> */
     { $case: "policyRule"; value: PolicyRule }
     | //
-    /** router/<router key>/neighbour/<port key> */
+    /**
+     * router/<router key>/neighbour/<port key>; or router/<router key>/claimed/<network key>/<ip in hex>: an
+     * address of a provider network, at the port that claimed it last
+     */
     { $case: "routerNeighbour"; value: RouterNeighbour }
     | //
     /** router/<router key>/leaked/<leak key>/<network key>/<prefix in hex>/<length> */
