@@ -2,13 +2,14 @@
 // received what. A probe on which they differ is sent again, with more time, before it counts: only what stays is a difference.
 
 import type { Step } from "./generate.ts";
-import { judge, isExpectedStray, less } from "./differences.ts";
+import { judge, less } from "./differences.ts";
 import { type Arrival, arrivalText, observe, type SentProbe } from "./observe.ts";
 import { opinion } from "./oracle.ts";
 import { chooseProbes, framesOf, otherFlows, type Probe } from "./probes.ts";
 import { Random } from "./random.ts";
 import type { FixedCase } from "./shrink.ts";
 import type { Side } from "./side.ts";
+import { isExpectedStray } from "./strays.ts";
 import { Sweeper } from "./sweeper.ts";
 import type { Sweep } from "./sweeps.ts";
 import { all, EMPTY, isProvider, type Topology } from "./topology.ts";

@@ -1,13 +1,15 @@
 // Each intended difference explains what it is about, with both outcomes, and nothing beside it.
 import { expect, test } from "vitest";
 import { linkLocal } from "../lab/frames.ts";
-import { DIFFERENCES, isExpectedStray, judge } from "./differences.ts";
+import { DIFFERENCES, judge } from "./differences.ts";
 import type { Arrival, ArrivedError, ArrivedIp } from "./observe.ts";
 import type { IpPacket } from "./packets.ts";
 import type { IpProbe, Probe, QuestionProbe } from "./probes.ts";
+import { isExpectedStray } from "./strays.ts";
 import {
   gatewayMac,
   interface_,
+  leak,
   LEAKED,
   port,
   route,
@@ -89,6 +91,12 @@ const ecmp = (to: string) => gets(to, { to: "203.0.113.1" });
 const far = (ttl: number, src: string) =>
   error(11, 0, { from: "10.255.1.2", ttl, about: "10.0.1.11 > 10.0.4.16" }, src);
 
+/** What an owner with port security off says to all when somebody wants its address. */
+const told = (to: string): Arrival => {
+  const what = { from: "fd00:1::12", to: "ff02::1", target: "fd00:1::12", option: "p2" };
+  const said = { kind: "nd", op: "advertisement", ...what } as const;
+  return { port: to, src: "p2", dst: "33:33:00:00:00:01", what: said };
+};
 const leaked = (ttl: number) => gets("p7", { to: "10.0.5.17", ttl }, "router r3");
 
 const far6 = (type: number) => {
@@ -175,6 +183,14 @@ const CASES: readonly Case[] = [
     ],
   },
   {
+    name: "a leak is one router",
+    topology: put(LEAKED, leak("r1", "r3", ["10.0.1.0/24"])),
+    probe: send({ to: "10.0.5.1", body: { echo: "request" } }),
+    ovn: [gets("p1", { from: "10.0.5.1", to: "10.0.1.11", ttl: 253, content: "echo reply" })],
+    weft: [gets("p1", { from: "10.0.5.1", to: "10.0.1.11", ttl: 255, content: "echo reply" })],
+    wrong: [[[gets("p3", { ttl: 61 })], [gets("p3", { ttl: 63 })]]],
+  },
+  {
     name: "what a leak does not tell",
     topology: LEAKED,
     probe: send({ to: "10.0.5.30" }),
@@ -220,6 +236,30 @@ const CASES: readonly Case[] = [
     ],
   },
   {
+    name: "policies about errors",
+    topology: put(WORLD, {
+      ...{ ...DROP, id: "q2", destination: "10.0.1.0/24" },
+      action: { nextHops: ["10.0.2.99"] },
+    }),
+    probe: send({ ttl: 1 }),
+    ...{ ovn: [error(11, 0, { ttl: 254 })], weft: [] },
+    wrong: [[[error(11, 0, { ttl: 254, from: "10.0.2.1" })], []]],
+  },
+  {
+    name: "policies about errors",
+    topology: put(WORLD, {
+      ...{ ...DROP, id: "q2", destination: "10.0.1.0/24" },
+      action: { nextHops: ["10.0.2.14"] },
+    }),
+    probe: send({ ttl: 1 }),
+    ovn: [error(11, 0, { ttl: 254 })],
+    weft: [{ ...error(11, 0), port: "p4", dst: "p4" }],
+    wrong: [
+      [[error(11, 0, { ttl: 254 })], []],
+      [[error(11, 0, { ttl: 254 })], [{ ...error(11, 0), port: "p3", dst: "p3" }]],
+    ],
+  },
+  {
     name: "no route",
     probe: send({ to: "198.51.100.1" }),
     ...{ ovn: [], weft: [error(3, 0, { about: "10.0.1.11 > 198.51.100.1" })] },
@@ -259,12 +299,26 @@ const CASES: readonly Case[] = [
     }),
     probe: send({ ttl: 1, to: "198.51.100.1" }),
     ovn: [{ ...error(11, 0, { ttl: 254 }), port: "p3", dst: "p3" }],
-    weft: [{ ...error(11, 0), port: "p4", dst: "p4" }],
+    weft: [{ ...error(11, 0), port: "p4", dst: "p4", src: "a router" }],
     wrong: [
       [
         [{ ...error(11, 0, { ttl: 254 }), port: "p3", dst: "p3" }],
         [{ ...error(11, 0), port: "p5", dst: "p5" }],
       ],
+    ],
+  },
+  {
+    name: "ECMP chooses otherwise for what a router says",
+    topology: put(WORLD, {
+      ...{ ...DROP, id: "q2", destination: "10.0.1.0/24" },
+      action: { nextHops: ["10.0.2.99", "10.0.2.14"] },
+    }),
+    probe: send({ to: "10.0.1.1", body: { echo: "request" } }),
+    ovn: [],
+    weft: [{ ...echo(255), port: "p4", dst: "p4" }],
+    wrong: [
+      [[], [{ ...echo(255), port: "p3", dst: "p3" }]],
+      [[], [ecmp("p4")]],
     ],
   },
   {
@@ -313,6 +367,17 @@ const CASES: readonly Case[] = [
     probe: ask("10.0.1.12", { as: null }),
     ...{ ovn: [], weft: [answered("p2", "10.0.1.12", "0.0.0.0")] },
     wrong: [[[], [asked("p2", "10.0.1.12", "0.0.0.0")]]],
+  },
+  {
+    name: "address detection",
+    topology: changed("p2", { security: false }),
+    probe: ask("fd00:1::12", { as: null }),
+    ovn: [told("p1"), told("p4")],
+    weft: [told("p1")],
+    wrong: [
+      [[told("p1")], []],
+      [[], [told("p4")]],
+    ],
   },
   {
     name: "questions that OVN does not answer at the source",

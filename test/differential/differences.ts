@@ -1,12 +1,11 @@
 // Where Weft differs from OVN on purpose: each with the packets it is about and what either system does with them. A difference of two
 // outcomes that these do not explain to the last arrival is a failure. Pure; judged by case.ts, itself tested in differences.test.ts.
 
-import { parseMac } from "@weft/shared/net/mac.ts";
 import type { Arrival } from "./observe.ts";
 import { arrivalText } from "./observe.ts";
 import type { Probe } from "./probes.ts";
 import { fates, policyFor } from "./reference.ts";
-import { contains, familyOf, get, isProvider, portsOf, type Topology } from "./topology.ts";
+import { contains, familyOf, get, heldBy, isProvider, portsOf, type Topology } from "./topology.ts";
 import {
   type Disagreement,
   type Explained,
@@ -34,6 +33,10 @@ import {
   endsAt,
   isOfLeak,
   isForeignRouter,
+  isLess,
+  isSaidOverLeak,
+  leadsNowhere,
+  sharesWithNobody,
 } from "./disagreement.ts";
 
 /** They were seen on this series of OVN; another one may do otherwise. */
@@ -150,35 +153,48 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     name: "policies about errors",
     ovn: "errors go back past the policies",
-    weft: "a policy that drops what is for the sender drops errors for the sender too",
+    weft: "a policy for what is for the sender is one for errors too: dropped, or sent to its next hops",
     explain: (disagreement) => {
-      const { topology, probe, fates: ways, ovn } = disagreement;
+      const { topology, probe, fates: ways, ovn, weft } = disagreement;
       if (probe.kind !== "ip") return NOTHING;
       const { from: to } = probe.packet;
-      const dropped = ways.filter((way) => {
-        if (!("ingress" in way)) return false;
+      const explained = ways.map((way): Explained => {
+        if (!("ingress" in way)) return NOTHING;
         const from = way.ingress.addresses.find(({ ip }) => familyOf(ip) === familyOf(to))?.ip;
-        if (from === undefined) return false;
+        if (from === undefined) return NOTHING;
         const answer = { ...probe.packet, from, to, body: { echo: "reply" } as const };
-        return policyFor(topology, way.ingress, answer)?.action === "drop";
+        const action = policyFor(topology, way.ingress, answer)?.action ?? "allow";
+        if (action === "allow") return NOTHING;
+        const straight = ovn.filter((arrival) => isFrom(arrival, disagreement, way));
+        if (action === "drop") return { ovn: straight, weft: [] };
+        const isHop = ({ port }: Arrival) =>
+          heldBy(get(topology, "port", port)).some((ip) => action.nextHops.includes(ip));
+        const sent = weft.filter((one) => isHop(one) && isFrom(one, disagreement, way));
+        const arrives = sent.length > 0 || leadsNowhere(topology, action);
+        return arrives ? { ovn: straight, weft: sent } : NOTHING;
       });
-      const isMeant = (arrival: Arrival) =>
-        dropped.some((way) => isFrom(arrival, disagreement, way));
-      return { ovn: ovn.filter(isMeant), weft: [] };
+      return {
+        ovn: explained.flatMap((one) => one.ovn),
+        weft: explained.flatMap((one) => one.weft),
+      };
     },
   },
   {
     name: "a leak is one router",
     ovn: "two, which are joined: the one whose prefix it is counts the TTL down as well",
     weft: "the router that a prefix is leaked to delivers by itself",
-    explain: ({ probe, fates: ways, ovn, weft }) => {
+    explain: ({ topology, probe, fates: ways, ovn, weft }) => {
       if (probe.kind !== "ip") return NOTHING;
       const { from, to } = probe.packet;
       const leaked = ways.filter((way) => way.end === "delivered" && way.leaked === true);
       const isWay = (arrival: Arrival) =>
         isIp(arrival) && arrival.what.to === to && leaked.some((way) => endsAt(way, arrival));
       const pairs = ovn.flatMap((one) => {
-        const twin = weft.find((other) => isWay(other) && isOneLess(one, other));
+        const twin = weft.find(
+          (other) =>
+            (isWay(other) && isOneLess(one, other)) ||
+            (isSaidOverLeak(topology, other) && isLess(one, other, 2)),
+        );
         return twin === undefined ? [] : [{ one, twin }];
       });
       const ended = ovn.filter(
@@ -283,19 +299,25 @@ export const DIFFERENCES: readonly Difference[] = [
   },
   {
     name: "ECMP chooses otherwise for what a router says",
-    ovn: "an answer takes one of the next hops",
-    weft: "an answer takes one of the next hops, maybe another",
+    ovn: "an answer takes one of the next hops, also one that nobody has",
+    weft: "an answer takes one of the next hops that somebody has, maybe another",
     explain: ({ topology, ovn, weft }) => {
       const isHop = ({ port }: Arrival) => hopsOf(topology).some((hops) => hops(port));
       const same = (one: Arrival, other: Arrival) =>
         isSaid(topology, one) &&
-        isOneLess(one, { ...other, port: one.port, dst: one.dst }) &&
+        isOneLess(one, { ...other, port: one.port, dst: one.dst, src: one.src }) &&
+        other.src.includes("router") &&
         isHop(one) &&
         isHop(other);
       const pairs = ovn.flatMap((one) => {
         const twin = weft.find((other) => same(one, other));
         return twin === undefined ? [] : [{ one, twin }];
       });
+      if (ovn.length === 0) {
+        const isAlone = (one: Arrival) =>
+          isSaid(topology, one) && sharesWithNobody(topology, one.port);
+        return { ovn: [], weft: weft.filter(isAlone) };
+      }
       return { ovn: pairs.map(({ one }) => one), weft: pairs.map(({ twin }) => twin) };
     },
   },
@@ -387,7 +409,8 @@ export const DIFFERENCES: readonly Difference[] = [
       const open = portsOf(topology, network).find((port) => port.id === owner)?.security === false;
       const others = ovn.filter(
         ({ port, src, what }) =>
-          (what.kind === "nd" && what.to === "::") || (open && port !== id && src === id),
+          (what.kind === "nd" && what.to === "::") ||
+          (open && port !== id && (src === owner || src === id)),
       );
       return { ovn: others, weft: [...asked, ...told] };
     },
@@ -456,32 +479,3 @@ export const DIFFERENCES: readonly Difference[] = [
     },
   },
 ];
-
-/** A frame that no probe explains: what a system says by itself. */
-export function isExpectedStray(
-  topology: Topology,
-  system: "ovn" | "weft",
-  stray: Arrival,
-): boolean {
-  const { what, port } = stray;
-  if (isOfMachine(topology, stray)) return true;
-  if (what.kind !== "arp" && what.kind !== "nd") return false;
-  const receiver = get(topology, "port", port);
-  const byRouter = stray.src === "a router" || stray.src.startsWith("router ");
-  const asks = what.kind === "arp" ? what.op === "request" : what.op === "solicitation";
-  if (byRouter && asks) {
-    // OVN asks everybody for a host that it does not know; Weft asks those who might have it.
-    return system === "ovn" || !receiver.security;
-  }
-  // OVN announces the ports of a network that has a physical one.
-  return system === "ovn" && isProvider(get(topology, "network", receiver.network));
-}
-
-/** A machine of the physical network that looks for its neighbours: on a flat network the hosts themselves are heard. */
-function isOfMachine(topology: Topology, { port, src, what }: Arrival): boolean {
-  const { type } = get(topology, "network", get(topology, "port", port).network);
-  const isFlat = "vlan" in type && type.vlan === 0;
-  const isKnown = [...topology.values()].some((item) => "mac" in item && item.mac === src);
-  const looks = what.kind === "nd" || (what.kind === "ip" && what.content.startsWith("icmp 1"));
-  return isFlat && parseMac(src) !== undefined && !isKnown && looks;
-}

@@ -16,9 +16,11 @@ import {
   contains,
   familyOf,
   get,
+  heldBy,
   isProvider,
   type Port,
   portsOf,
+  shownBy,
   type Topology,
 } from "./topology.ts";
 
@@ -151,18 +153,20 @@ export function whoHas(topology: Topology, network: string, ip: string): string 
   return isProvider(get(topology, "network", network)) ? "a router" : `router ${router.router}`;
 }
 
-/** For each ECMP route and policy: whether a port is one of its next hops. */
-export function hopsOf(topology: Topology): readonly ((port: string) => boolean)[] {
+/** The next hops of each ECMP route and policy. */
+function groupsOf(topology: Topology): readonly (readonly string[])[] {
   const groups = [...all(topology, "route"), ...all(topology, "policy")].map((item) => {
     if (item.kind === "route") return item.nextHops;
     return typeof item.action === "object" ? item.action.nextHops : [];
   });
-  return groups
-    .filter((hops) => hops.length > 1)
-    .map((hops) => (port) => {
-      const { ips, claims } = get(topology, "port", port);
-      return [...ips, ...claims].some((ip) => hops.includes(ip));
-    });
+  return groups.filter((hops) => hops.length > 1);
+}
+
+/** For each of them: whether a port is one of its next hops. */
+export function hopsOf(topology: Topology): readonly ((port: string) => boolean)[] {
+  return groupsOf(topology).map(
+    (hops) => (port) => heldBy(get(topology, "port", port)).some((ip) => hops.includes(ip)),
+  );
 }
 
 export function isManyTcp({ packet, flows }: IpProbe): boolean {
@@ -214,8 +218,48 @@ export function isSaid(topology: Topology, { what }: Arrival): boolean {
 
 /** Both are the same but for the TTL, which is one less in OVN. */
 export function isOneLess(ovn: Arrival, weft: Arrival): boolean {
+  return isLess(ovn, weft, 1);
+}
+
+/** Or so much less. */
+export function isLess(ovn: Arrival, weft: Arrival, by: number): boolean {
   return (
-    ttlOf(ovn) + 1 === ttlOf(weft) && arrivalText(withTtl(weft, ttlOf(ovn))) === arrivalText(ovn)
+    ttlOf(ovn) + by === ttlOf(weft) && arrivalText(withTtl(weft, ttlOf(ovn))) === arrivalText(ovn)
+  );
+}
+
+/** Whether a router made the packet, and a leak led it to its receiver. */
+export function isSaidOverLeak(topology: Topology, { what }: Arrival): boolean {
+  if (!("from" in what)) return false;
+  const { from, to } = what;
+  const speakers = attachments(topology)
+    .filter(({ addresses }) => addresses.some(({ ip }) => ip === from))
+    .map(({ router }) => router);
+  return all(topology, "leak").some(
+    (leak) =>
+      speakers.includes(leak.to) &&
+      shownBy(topology, leak).some(({ prefix }) => contains(prefix, to)),
+  );
+}
+
+/** Whether some of these next hops is nobody's who is up. */
+export function leadsNowhere(
+  topology: Topology,
+  { nextHops }: { readonly nextHops: readonly string[] },
+): boolean {
+  const ports = all(topology, "port").filter(({ up }) => up);
+  const held = new Set([
+    ...ports.flatMap(heldBy),
+    ...attachments(topology).flatMap(({ addresses }) => addresses.map(({ ip }) => ip)),
+  ]);
+  return nextHops.some((hop) => !held.has(hop));
+}
+
+/** Whether the port is a next hop beside one that is nobody's. */
+export function sharesWithNobody(topology: Topology, port: string): boolean {
+  const own = heldBy(get(topology, "port", port));
+  return groupsOf(topology).some(
+    (nextHops) => nextHops.some((hop) => own.includes(hop)) && leadsNowhere(topology, { nextHops }),
   );
 }
 

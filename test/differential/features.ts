@@ -45,9 +45,6 @@ export interface Feature {
   readonly first?: (topology: Topology, random: Random) => Topology;
 }
 
-/** How often a topology has claimed addresses on provider networks. */
-const CLAIMS_ON_THE_WIRE = 0;
-
 export const FEATURES: readonly Feature[] = [
   {
     name: "ports",
@@ -211,7 +208,7 @@ export const FEATURES: readonly Feature[] = [
   {
     name: "ECMP",
     chance: 0.3,
-    add: (topology, random) => farRoute(topology, random, random.between(2, 4)),
+    add: (topology, random) => farRoute(topology, random, random.between(3, 4)),
     changes: [
       (topology, random) => farRoute(topology, random, random.between(2, 4)),
       withoutMember,
@@ -252,7 +249,7 @@ export const FEATURES: readonly Feature[] = [
   },
   {
     name: "claims on provider networks",
-    chance: CLAIMS_ON_THE_WIRE,
+    chance: 0.15,
     add: (topology, random) => withPair(topology, random, true),
     changes: [],
   },

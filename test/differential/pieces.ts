@@ -22,8 +22,6 @@ import {
 
 export const HOSTS = 2;
 const MOST_PORTS = 10;
-/** Whether a port with port security off takes addresses over that another port has claimed. */
-const OPEN_PORTS_TAKE_OVER: boolean = false;
 
 /** A new id of a kind: its letter and a number that was never used in this topology. */
 export function freshId(topology: Topology, letter: string): string {
@@ -208,7 +206,6 @@ export function claimed(topology: Topology, random: Random): Topology {
         other.claims.filter((one) => one !== ip),
       ),
     );
-  if (others.length > 0 && !port.security && !OPEN_PORTS_TAKE_OVER) return topology;
   const now = get(put(topology, ...others), "port", port.id);
   const rest = now.claims.filter((one) => one !== ip);
   return put(topology, ...others, withClaims(now, [...rest, ip]));

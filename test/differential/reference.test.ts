@@ -56,6 +56,11 @@ test.each<[string, Partial<IpPacket>, readonly string[]]>([
   ["policy", { to: "10.0.3.15", body: { protocol: 17, fromPort: 1, toPort: 53 } }, ["policy"]],
   ["beside the policy's ports", { to: "10.0.3.15" }, ["p5 ttl 63"]],
   [
+    "a fragment, which has no ports",
+    { to: "10.0.3.15", body: { protocol: 17, fromPort: 1, toPort: 53 }, fragment: "first" },
+    ["p5 ttl 63"],
+  ],
+  [
     "later fragments have no ports",
     { to: "10.0.3.15", fragment: "later", body: { protocol: 17, fromPort: 1, toPort: 53 } },
     ["p5 ttl 63"],

@@ -299,7 +299,8 @@ function matches(
   { from, to, body, fragment }: IpPacket,
 ): boolean {
   const protocol = "echo" in body ? (familyOf(to) === 6 ? 58 : 1) : body.protocol;
-  const port = "echo" in body || fragment === "later" ? null : body.toPort;
+  // Open vSwitch shows no ports of fragments, of the first one neither.
+  const port = "echo" in body || fragment !== undefined ? null : body.toPort;
   return (
     (policy.family === null || policy.family === familyOf(to)) &&
     (policy.source === null || contains(policy.source, from)) &&

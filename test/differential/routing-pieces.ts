@@ -279,10 +279,11 @@ export function releaked(topology: Topology, random: Random): Topology {
   });
 }
 
-/** Several next hops become one less. */
+/** Several next hops become one less; rather where there is still a choice then. */
 export function withoutMember(topology: Topology, random: Random): Topology {
   const several = all(topology, "route").filter(({ nextHops }) => nextHops.length > 1);
-  return changeOne(topology, random, several, (route) => {
+  const many = several.filter(({ nextHops }) => nextHops.length > 2);
+  return changeOne(topology, random, many.length > 0 ? many : several, (route) => {
     const gone = random.pick(route.nextHops);
     return { ...route, nextHops: route.nextHops.filter((hop) => hop !== gone) };
   });

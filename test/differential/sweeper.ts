@@ -76,9 +76,11 @@ export class Sweeper {
       for (const frame of frames) side.guests.send(from, frame);
       await side.guests.quiet(quietMs, DEADLINE_MS, count);
       for (const { port, frame } of side.guests.takeReceived()) {
-        const at = (readPacketFrame(frame).id ?? -1) - first;
+        const { id, ip } = readPacketFrame(frame);
+        const at = (id ?? -1) - first;
         const flow = at < 0 || at >= count ? undefined : flows[at % flows.length];
-        if (flow === undefined) continue;
+        // An error quotes the packet that it is about.
+        if (flow === undefined || ip?.to !== packet.to) continue;
         const ports = seen[side.name].get(flow) ?? [];
         seen[side.name].set(flow, [...ports, port]);
       }

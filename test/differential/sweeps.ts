@@ -88,7 +88,7 @@ function packetsFor(
   const isOurs = (ip: string) =>
     familyOf(ip) === family && contains(group.destination ?? ANY[family], ip);
   const known = all(topology, "port").flatMap(({ ips }) => ips);
-  const targets = [within(group.destination ?? ANY[family]), FAR[family], ...known].filter(isOurs);
+  const targets = [FAR[family], within(group.destination ?? ANY[family]), ...known].filter(isOurs);
   const { ports, protocol } = group.kind === "policy" ? group : { ports: null, protocol: 0 };
   const body: IpPacket["body"] = {
     protocol: protocol === UDP ? UDP : TCP,

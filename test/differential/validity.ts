@@ -24,6 +24,7 @@ export function problems(topology: Topology): readonly string[] {
     ...loops(topology),
     ...wrongLeaks(topology),
     ...strangers(topology),
+    ...unattached(topology),
   ];
 }
 
@@ -148,6 +149,17 @@ function strangers(topology: Topology): readonly string[] {
       return network?.kind === "network" && network.project !== project && !isShared(network);
     })
     .map(({ id, network }) => `${id} is on ${network} of another project`);
+}
+
+/** Policies about packets from a network that their router has no interface in. */
+function unattached(topology: Topology): readonly string[] {
+  return all(topology, "policy")
+    .filter(
+      ({ router, ingress }) =>
+        ingress !== null &&
+        !attachments(topology, router).some(({ segment }) => segment === ingress),
+    )
+    .map(({ id, router, ingress }) => `${id}: ${router} has no interface in ${ingress}`);
 }
 
 /** Static routes that lead over routers back to where they began, in any table. */
