@@ -24,7 +24,7 @@ test("a sweep that went wrong", () => {
   const failure = { step: 0, probe: null, sweep: { sweep, wrong: ["it moves"] } };
   const text = failureText(case_, { ...failure, ...none, unexplained: none });
   expect(text.split("\n").slice(-2)).toEqual([
-    expect.stringMatching(/^then p1 sends .* > 203\.0\.113\.9, .*768 flows, chosen by t4:$/),
+    expect.stringMatching(/^then p1 sends .* > 203\.0\.113\.9, .*1024 flows, chosen by t4:$/),
     "  ! it moves",
   ]);
 });

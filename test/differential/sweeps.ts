@@ -29,8 +29,8 @@ export interface Sweep {
   readonly packet: IpPacket;
 }
 
-/** Connections of a sweep: of 256 slots at most one in twenty sweeps misses some given one. */
-export const SWEEP_FLOWS = 768;
+/** Connections of a sweep: with 256 slots about one sweep in fifty misses some given slot. */
+export const SWEEP_FLOWS = 1_024;
 /** Groups of one case that are swept. */
 const MOST_SWEEPS = 2;
 const FIRST_PORT = 1_024;
@@ -87,8 +87,11 @@ function packetsFor(
   const family = familyOf(hop);
   const isOurs = (ip: string) =>
     familyOf(ip) === family && contains(group.destination ?? ANY[family], ip);
+  // Nobody's, as long as there is one: where a member has the address, who chose does not show.
+  const nobodys = all(topology, "subnet").map(({ cidr }) => within(cidr));
   const known = all(topology, "port").flatMap(({ ips }) => ips);
-  const targets = [FAR[family], within(group.destination ?? ANY[family]), ...known].filter(isOurs);
+  const near = within(group.destination ?? ANY[family]);
+  const targets = [FAR[family], near, ...nobodys, ...known].filter(isOurs);
   const { ports, protocol } = group.kind === "policy" ? group : { ports: null, protocol: 0 };
   const body: IpPacket["body"] = {
     protocol: protocol === UDP ? UDP : TCP,
