@@ -78,8 +78,9 @@ export class FlowMonitor {
 
   /** Waits until no event has arrived for `quietMs`; answers the arrival of the last one, null when there was none. */
   async settle(quietMs: number): Promise<number | null> {
+    const fromMs = performance.now();
     for (;;) {
-      const since = this.lastMs ?? Number.NEGATIVE_INFINITY;
+      const since = this.lastMs ?? fromMs;
       const count = this.#events.length;
       const restMs = Math.max(quietMs - (performance.now() - since), quietMs / 4);
       await new Promise((resolve) => setTimeout(resolve, Math.min(restMs, quietMs)));
