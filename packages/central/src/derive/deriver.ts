@@ -2,7 +2,8 @@
 // and keeps the result by scope. Pure: no I/O, no clock. Made by central.ts; read by distribute.
 
 import { scopeOf } from "@weft/shared/instruction-digest.ts";
-import type { Batch, RowChange, TableName } from "../model/rows.ts";
+import type { Batch, RowChange } from "../model/rows.ts";
+import { tableNames } from "../model/tables.ts";
 import { type Difference, Engine } from "./engine.ts";
 import { graph } from "./graph.ts";
 import { indexes } from "./indexes.ts";
@@ -50,23 +51,6 @@ export interface Deriver {
     byTable: Record<string, number>;
   };
 }
-
-/** Tables of the model, in the order in which a first load visits them. */
-const TABLES: readonly TableName[] = [
-  "chassis",
-  "network",
-  "subnet",
-  "port",
-  "router",
-  "router-interface",
-  "router-link",
-  "route",
-  "policy-route",
-  "route-leak",
-  "binding",
-  "claim",
-  "liveness",
-];
 
 const INTERMEDIATE: ReadonlySet<string> = new Set<keyof Intermediates>([
   "placement",
@@ -169,7 +153,7 @@ function rethrow(table: string, key: string, cause: unknown): never {
 }
 
 function* allRows(rows: RowReader): Generator<RowChange> {
-  for (const table of TABLES) {
+  for (const table of tableNames) {
     for (const row of rows.values(table)) {
       yield { table, id: row.id, before: undefined, after: row } as RowChange;
     }
