@@ -72,13 +72,14 @@ export class FanOut {
   *publish(batch: DerivedBatch): Generator<void, void> {
     const { realized } = this.#options;
     const intent = batch.revision > realized.derived;
-    const touched = new Set<string>();
+    // What volatile changes touch nobody asks for.
+    const touched = intent ? new Set<string>() : undefined;
     if (batch.instructions.length > 0 || batch.subscriptions.length > 0) {
       this.#sequence += 1n;
       const stem = { sequence: this.#sequence, revision: intent ? batch.revision : null };
       yield* this.#queue(batch, stem, touched);
     }
-    if (!intent) return;
+    if (touched === undefined) return;
     realized.add(batch.revision, touched, batch.instructions);
     realized.check();
   }
@@ -95,10 +96,14 @@ export class FanOut {
     this.#dirty.clear();
   }
 
-  *#queue(batch: DerivedBatch, stem: Stem, touched: Set<string>): Generator<void, void> {
+  *#queue(
+    batch: DerivedBatch,
+    stem: Stem,
+    touched: Set<string> | undefined,
+  ): Generator<void, void> {
     const { interest, peers, digests } = this.#options;
     for (const { chassis, scope, subscribed } of batch.subscriptions) {
-      touched.add(chassis);
+      touched?.add(chassis);
       const peer = peers.get(chassis);
       if (peer !== undefined) {
         if (subscribed) peer.outbox.gain(scope, stem);
@@ -112,7 +117,7 @@ export class FanOut {
       digests.changed(scope, key, before, body);
       // Derivation waits for the end of this: the audience stays as it is.
       for (const chassis of interest.audience(scope)) {
-        touched.add(chassis);
+        touched?.add(chassis);
         const peer = peers.get(chassis);
         if (peer !== undefined) {
           peer.outbox.put(key, stem);
