@@ -8,8 +8,8 @@ import { type Difference, Engine } from "./engine.ts";
 import { graph } from "./graph.ts";
 import { indexes } from "./indexes.ts";
 import { type DerivedSubscription, Interest } from "./interest.ts";
-import { connects } from "./prefixes.ts";
 import type { DerivedName, DerivedTable, Intermediates, RowReader, Segment } from "./spec.ts";
+import { isRouted } from "./tables/claimed.ts";
 import { subscription } from "./tables/subscription.ts";
 
 export interface DerivedInstruction {
@@ -136,10 +136,10 @@ export function createDeriver(options: {
       engine.count("interfaceByAddress", `${network} ${ip}`) > 0,
     isRouted: (id, ip) => {
       const network = options.rows.get("network", id);
-      if (network === undefined || network.encap === null) return false;
-      return engine.members("segmentByNetwork", `${id} ${network.project}`).some((segment) => {
-        const row = engine.value("segment", segment) as Segment | undefined;
-        return row !== undefined && connects(row, ip);
+      if (network === undefined) return false;
+      return isRouted(network, ip, {
+        members: (group) => engine.members("segmentByNetwork", group),
+        segment: (key) => engine.value("segment", key) as Segment | undefined,
       });
     },
     get counts() {

@@ -5,7 +5,7 @@
 import type { NetworkRow } from "../../model/rows.ts";
 import { pairsAllow } from "../address-pairs.ts";
 import { connects } from "../prefixes.ts";
-import type { DerivedTable, Read } from "../spec.ts";
+import type { DerivedTable, Segment } from "../spec.ts";
 
 export const claimed: DerivedTable<"claimed"> = {
   name: "claimed",
@@ -15,7 +15,11 @@ export const claimed: DerivedTable<"claimed"> = {
     const port = claim && read.row("port", claim.port);
     const network = claim && read.row("network", claim.network);
     if (!claim || !port || !network || port.network !== claim.network) return undefined;
-    const open = !port.portSecurity && isRouted(read, network, claim.ip);
+    const segments = {
+      members: (group: string) => read.members("segmentByNetwork", group),
+      segment: (key: string) => read.row("segment", key),
+    };
+    const open = !port.portSecurity && isRouted(network, claim.ip, segments);
     if (!open && !pairsAllow(port, claim.ip, claim.mac)) return undefined;
     const address = `${claim.network} ${claim.ip}`;
     if (read.count("portByFixedIp", address) > 0) return undefined;
@@ -36,12 +40,17 @@ export const claimed: DerivedTable<"claimed"> = {
     a.port === b.port,
 };
 
-/** A router of the network's project that is up has the address in a connected prefix there. */
-function isRouted(read: Read, network: NetworkRow, ip: string): boolean {
+/** What is read of the index segmentByNetwork and of the table segment; deriver.ts reads both untracked. */
+interface Segments {
+  readonly members: (group: string) => readonly string[];
+  readonly segment: (key: string) => Segment | undefined;
+}
+
+/** A router of the network's project that is up has the address in a connected prefix there, on an overlay. */
+export function isRouted(network: NetworkRow, ip: string, segments: Segments): boolean {
   if (network.encap === null) return false;
-  for (const id of read.members("segmentByNetwork", `${network.id} ${network.project}`)) {
-    const segment = read.row("segment", id);
-    if (segment !== undefined && connects(segment, ip)) return true;
-  }
-  return false;
+  return segments.members(`${network.id} ${network.project}`).some((key) => {
+    const segment = segments.segment(key);
+    return segment !== undefined && connects(segment, ip);
+  });
 }
