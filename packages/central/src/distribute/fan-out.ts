@@ -9,7 +9,7 @@ import type { DerivedBatch } from "../derive/deriver.ts";
 import type { Interest } from "../derive/interest.ts";
 import { newSlice } from "../slices.ts";
 import type { Digests } from "./digests.ts";
-import { InstructionEncoder } from "./frames.ts";
+import { FrameEncoder } from "./frames.ts";
 import type { Stem } from "./outbox.ts";
 import type { Peer } from "./peers.ts";
 import type { RealizedLog } from "./realized.ts";
@@ -31,7 +31,7 @@ const STEP = 64;
 const WRITE_MS = 0.3;
 
 export class FanOut {
-  readonly encoder = new InstructionEncoder();
+  readonly encoder = new FrameEncoder();
   readonly #options: FanOutOptions;
   readonly #dirty = new Set<Peer>();
   #sequence = 0n;
@@ -80,13 +80,13 @@ export class FanOut {
       yield* this.#queue(batch, stem, touched);
     }
     if (touched === undefined) return;
-    realized.add(batch.revision, touched, batch.instructions);
+    realized.add(batch.revision, [...touched], batch.instructions);
     realized.check();
   }
 
-  /** Everything of one turn goes out as one frame. */
+  /** Everything of one turn goes out as one frame. Costs nothing when the peer is owed nothing. */
   soon(peer: Peer): void {
-    if (peer.session === undefined) return;
+    if (peer.session?.hasMore !== true) return;
     this.#dirty.add(peer);
     this.#turn ??= setImmediate(() => this.#flush());
   }

@@ -1,9 +1,17 @@
 // Frames on the wire: the generated decoder reads what was put together by hand, in chunks within their bounds.
 import { CentralMessage } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { expect, test } from "vitest";
-import { encodeFrame, InstructionEncoder } from "./frames.ts";
+import { FrameChunks, type FrameContent, FrameEncoder } from "./frames.ts";
 
 const end = { sequence: 5n, revision: 4n, inSync: true, adopted: false };
+
+function encode(given: FrameContent, encoder: FrameEncoder): Buffer[] {
+  const chunks = new FrameChunks(given, encoder);
+  const encoded: Buffer[] = [];
+  do encoded.push(chunks.next());
+  while (!chunks.isDone);
+  return encoded;
+}
 
 function decode(chunks: readonly Buffer[]) {
   return chunks.map((bytes) => {
@@ -27,7 +35,7 @@ for (const [count, bodyBytes, chunks] of [
 ] as const) {
   test(`${count} instructions of ${bodyBytes} bytes go out in ${chunks} chunks`, () => {
     const given = frame(count, bodyBytes);
-    const encoded = [...encodeFrame(given, new InstructionEncoder())];
+    const encoded = encode(given, new FrameEncoder());
     const decoded = decode(encoded);
     expect(encoded).toHaveLength(chunks);
     for (const bytes of encoded) expect(bytes.length).toBeLessThan(540_000);
@@ -48,11 +56,37 @@ for (const [count, bodyBytes, chunks] of [
   });
 }
 
-test("an instruction is encoded once for all sessions of a turn", () => {
-  const encoder = new InstructionEncoder();
+test("what goes to several sessions of a turn is encoded once", () => {
+  const encoder = new FrameEncoder();
   const body = Buffer.from("body");
   const one = { keys: ["network/1/config"], bodies: [body], dropScopes: [], end };
-  const first = Buffer.concat([...encodeFrame(one, encoder)]);
-  expect(Buffer.concat([...encodeFrame(one, encoder)])).toEqual(first);
+  const first = encode(one, encoder);
+  expect(encode({ ...one, keys: [...one.keys], end: { ...end } }, encoder)[0]).toBe(first[0]);
+  expect(decode(encode({ ...one, dropScopes: ["network/2"] }, encoder))[0]?.upserts).toHaveLength(
+    1,
+  );
   expect(encoder.encoded).toBe(1);
+});
+
+test("a frame that differs in anything is not taken for the one before", () => {
+  const encoder = new FrameEncoder();
+  const [body, other] = [Buffer.from("body"), Buffer.from("other")];
+  const keys = ["network/1/config", "network/1/location/2"];
+  const one = { keys, bodies: [body, undefined], dropScopes: ["network/2"], end };
+  const others: FrameContent[] = [
+    { ...one, keys: [...keys].reverse(), bodies: [undefined, body] },
+    { ...one, keys: ["network/1/config"], bodies: [body] },
+    { ...one, bodies: [other, undefined] },
+    { ...one, bodies: [undefined, undefined] },
+    { ...one, dropScopes: [] },
+    { ...one, dropScopes: ["network/3"] },
+    { ...one, end: { ...end, sequence: 6n } },
+    { ...one, end: { ...end, revision: 5n } },
+    { ...one, end: { ...end, inSync: false } },
+    { ...one, end: { ...end, adopted: true } },
+  ];
+  for (const frame of others) {
+    encode(one, encoder);
+    expect(encode(frame, encoder)).toEqual(encode(frame, new FrameEncoder()));
+  }
 });

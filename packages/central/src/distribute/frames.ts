@@ -1,5 +1,5 @@
-// A frame as bytes: chunks of bounded size, ready to be written. Each instruction is encoded once for all sessions of a turn; the
-// chunk is put together from those pieces, because protobuf fields of one message may be concatenated. Called by session.ts.
+// A frame as bytes: chunks of bounded size, ready to be written. What the sessions of a turn have in common is encoded once; a chunk
+// is put together from pieces, because protobuf fields of one message may be concatenated. Called by session.ts.
 
 import { FrameChunk, type FrameEnd } from "@weft/shared/gen/weft/v1/southbound.ts";
 
@@ -19,17 +19,19 @@ export interface FrameContent {
   readonly end: FrameEnd;
 }
 
-/** Encodes FrameChunk.upserts of one instruction; the same body object is encoded once until clear(). */
-export class InstructionEncoder {
+/** Encodes what sessions of one turn have in common, once: an instruction, and a whole frame of one chunk. Until clear(). */
+export class FrameEncoder {
   readonly #pieces = new Map<Buffer, Buffer>();
+  #last: { readonly frame: FrameContent; readonly message: Buffer } | undefined;
   #encoded = 0;
 
-  /** Number of encodings done, not served from what was there. */
+  /** Number of instructions encoded, not served from what was there. */
   get encoded(): number {
     return this.#encoded;
   }
 
-  encode(key: string, body: Buffer): Buffer {
+  /** FrameChunk.upserts of one instruction; the same body object is encoded once. */
+  upsert(key: string, body: Buffer): Buffer {
     let piece = this.#pieces.get(body);
     if (piece === undefined) {
       const upserts = [{ key, body }];
@@ -40,40 +42,90 @@ export class InstructionEncoder {
     return piece;
   }
 
+  /** The same again, should it say what the frame before it said: most frames of a turn do. */
+  again(frame: FrameContent): Buffer | undefined {
+    const last = this.#last;
+    return last !== undefined && isSame(frame, last.frame) ? last.message : undefined;
+  }
+
+  /** Keeps the message of a frame of one chunk for the next session. */
+  keep(frame: FrameContent, message: Buffer): void {
+    this.#last = { frame, message };
+  }
+
   clear(): void {
-    this.#pieces.clear();
+    this.#last = undefined;
+    if (this.#pieces.size > 0) this.#pieces.clear();
   }
 }
 
 /** The chunks of a frame, each an encoded CentralMessage; drops first, `end` in the last. */
-export function* encodeFrame(frame: FrameContent, encoder: InstructionEncoder): Generator<Buffer> {
-  let pieces: Buffer[] = [];
-  let bytes = 0;
-  let deletes: string[] = [];
-  let dropScopes: string[] = [];
-  const add = function* (size: number): Generator<Buffer> {
-    bytes += size;
-    const count = pieces.length + deletes.length + dropScopes.length;
-    if (count < CHUNK_INSTRUCTIONS && bytes < CHUNK_BYTES) return;
-    yield message(pieces, { deletes, dropScopes, end: undefined });
-    [pieces, deletes, dropScopes, bytes] = [[], [], [], 0];
-  };
-  for (const scope of frame.dropScopes) {
-    dropScopes.push(scope);
-    yield* add(scope.length);
+export class FrameChunks {
+  readonly #frame: FrameContent;
+  readonly #encoder: FrameEncoder;
+  /** Drops and keys that are in chunks already. */
+  #given = 0;
+  #isDone = false;
+
+  constructor(frame: FrameContent, encoder: FrameEncoder) {
+    this.#frame = frame;
+    this.#encoder = encoder;
   }
-  for (const [at, key] of frame.keys.entries()) {
-    const body = frame.bodies[at];
-    if (body === undefined) {
-      deletes.push(key);
-      yield* add(key.length);
-    } else {
-      const piece = encoder.encode(key, body);
-      pieces.push(piece);
-      yield* add(piece.length);
+
+  /** The last chunk was given. */
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  next(): Buffer {
+    const known = this.#given === 0 ? this.#encoder.again(this.#frame) : undefined;
+    if (known !== undefined) {
+      this.#isDone = true;
+      return known;
     }
+    const { keys, bodies, dropScopes, end } = this.#frame;
+    const drops = dropScopes.slice(this.#given, this.#given + CHUNK_INSTRUCTIONS);
+    const deletes: string[] = [];
+    const pieces: Buffer[] = [];
+    const from = this.#given;
+    const limit = Math.min(from + CHUNK_INSTRUCTIONS, dropScopes.length + keys.length);
+    let bytes = 0;
+    let at = from + drops.length;
+    for (; at < limit && bytes < CHUNK_BYTES; at += 1) {
+      const key = keys[at - dropScopes.length] ?? "";
+      const body = bodies[at - dropScopes.length];
+      if (body === undefined) {
+        deletes.push(key);
+        bytes += key.length;
+      } else {
+        const piece = this.#encoder.upsert(key, body);
+        pieces.push(piece);
+        bytes += piece.length;
+      }
+    }
+    this.#given = at;
+    this.#isDone = at === dropScopes.length + keys.length;
+    const last = this.#isDone ? end : undefined;
+    const chunk = message(pieces, { deletes, dropScopes: drops, end: last });
+    if (from === 0 && this.#isDone) this.#encoder.keep(this.#frame, chunk);
+    return chunk;
   }
-  yield message(pieces, { deletes, dropScopes, end: frame.end });
+}
+
+function isSame(a: FrameContent, b: FrameContent): boolean {
+  return (
+    a.end.sequence === b.end.sequence &&
+    a.end.revision === b.end.revision &&
+    a.end.inSync === b.end.inSync &&
+    a.end.adopted === b.end.adopted &&
+    isEqual(a.bodies, b.bodies) &&
+    isEqual(a.keys, b.keys) &&
+    isEqual(a.dropScopes, b.dropScopes)
+  );
+}
+
+function isEqual<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a.length === b.length && a.every((one, at) => one === b[at]);
 }
 
 function message(pieces: readonly Buffer[], rest: Omit<FrameChunk, "upserts">): Buffer {

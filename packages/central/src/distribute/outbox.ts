@@ -62,6 +62,11 @@ export class Outbox {
     return this.#pendingKeys + this.#drops.size;
   }
 
+  /** Something is to be said, if only that all was said. */
+  get isOwed(): boolean {
+    return this.#stem !== undefined;
+  }
+
   get unacked(): number {
     return this.#unacked.length;
   }

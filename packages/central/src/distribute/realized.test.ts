@@ -9,7 +9,7 @@ function log(): RealizedLog {
     progress: () => ({ alive: true, realizedRevision: 0n, failed: [] }),
     everybody: () => [],
   });
-  realized.add(1n, new Set(["c1"]), []);
+  realized.add(1n, ["c1"], []);
   return realized;
 }
 

@@ -27,7 +27,8 @@ export interface ChassisProgress {
 }
 
 interface Touched {
-  readonly chassis: ReadonlySet<string>;
+  /** Each once. */
+  readonly chassis: readonly string[];
   /** undefined = too many to remember: all failures of the chassis count. */
   readonly keys: ReadonlySet<string> | undefined;
 }
@@ -80,11 +81,11 @@ export class RealizedLog {
   /** A new revision was derived and queued. */
   add(
     revision: bigint,
-    chassis: ReadonlySet<string>,
+    chassis: readonly string[],
     instructions: readonly Pick<DerivedInstruction, "key">[],
   ): void {
     this.#derived = revision;
-    if (chassis.size === 0) return;
+    if (chassis.length === 0) return;
     const isMany = instructions.length > MAX_KEYS;
     const keys = isMany ? undefined : new Set(instructions.map(({ key }) => key));
     this.#touched.set(revision, { chassis, keys });
@@ -128,10 +129,11 @@ export class RealizedLog {
         waiter.settle(true);
       };
       const timer = this.#clock.setTimer(timeoutMs, end);
+      const cursor = { at: 0 };
       const waiter: Waiter = {
         revision,
         settle: (force) => {
-          const answer = this.#judge(revision, force);
+          const answer = this.#judge(revision, force, cursor);
           if (answer === undefined) return false;
           timer.cancel();
           signal?.removeEventListener("abort", end);
@@ -155,12 +157,11 @@ export class RealizedLog {
   }
 
   /** undefined = somebody alive has still to answer. */
-  #judge(revision: bigint, force: boolean): Realization | undefined {
+  #judge(revision: bigint, force: boolean, cursor: { at: number }): Realization | undefined {
     if (revision > this.#derived && !force) return undefined;
     const touched = this.#touched.get(revision);
-    const chassis =
-      touched?.chassis ?? (revision < this.#from ? new Set(this.#everybody()) : new Set<string>());
-    if (!force && this.#awaitsAny(revision, chassis)) return undefined;
+    const chassis = touched?.chassis ?? (revision < this.#from ? [...this.#everybody()] : []);
+    if (!force && this.#awaits(revision, chassis, cursor)) return undefined;
     const answer: Realization = { complete: true, realized: [], failed: [], unreachable: [] };
     let complete = revision <= this.#derived;
     for (const id of [...chassis].sort()) {
@@ -177,11 +178,14 @@ export class RealizedLog {
     return { ...answer, complete };
   }
 
-  /** Somebody alive has still to answer. */
-  #awaitsAny(revision: bigint, chassis: Iterable<string>): boolean {
-    for (const id of chassis) {
-      const { alive, realizedRevision } = this.#progress(id);
-      if (alive && realizedRevision < revision) return true;
+  /** Somebody alive has still to answer: first asked is who it was the last time, so that all acks of a revision cost one round. */
+  #awaits(revision: bigint, chassis: readonly string[], cursor: { at: number }): boolean {
+    for (let asked = 0; asked < chassis.length; asked += 1) {
+      const at = (cursor.at + asked) % chassis.length;
+      const { alive, realizedRevision } = this.#progress(chassis[at] ?? "");
+      if (!alive || realizedRevision >= revision) continue;
+      cursor.at = at;
+      return true;
     }
     return false;
   }

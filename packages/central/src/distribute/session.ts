@@ -17,7 +17,7 @@ import {
 } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { CentralMessage as Messages } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { DIGEST_BYTES } from "@weft/shared/instruction-digest.ts";
-import { encodeFrame, type InstructionEncoder } from "./frames.ts";
+import { FrameChunks, type FrameEncoder } from "./frames.ts";
 import type { SlicedWork } from "../slices.ts";
 import type { Outbox } from "./outbox.ts";
 import {
@@ -58,7 +58,7 @@ export interface Wire {
 
 export interface SessionOptions {
   readonly wire: Wire;
-  readonly encoder: InstructionEncoder;
+  readonly encoder: FrameEncoder;
   readonly maxUnackedFrames: number;
   /** True while no frame may be frozen. */
   readonly held: () => boolean;
@@ -118,7 +118,7 @@ export class Session {
   /** Port -> why it is refused; still to be said. */
   readonly #refusals = new Map<string, string>();
   #syncDue = false;
-  #writing: Generator<Buffer> | undefined;
+  #writing: FrameChunks | undefined;
   #blockedSinceMs: number | undefined;
   readonly startedMs: number;
   heardMs: number;
@@ -230,15 +230,21 @@ export class Session {
   /** Writes what may be written; true = a slice is used up and there is more. Called by fan-out.ts when wake() asked for it. */
   pump(isOver: () => boolean): boolean {
     while (this.#state === "streaming" && this.#blockedSinceMs === undefined) {
-      if (this.#writing === undefined && !this.#freeze()) return false;
-      const chunk = this.#writing?.next();
-      if (chunk === undefined || chunk.done) {
+      this.#writing ??= this.#freeze();
+      if (this.#writing === undefined) return false;
+      this.#write(this.#writing.next());
+      if (this.#writing.isDone) {
         this.#writing = undefined;
         this.#known().outbox.written(this.#options.nowMs());
-      } else this.#write(chunk.value);
-      if (isOver()) return true;
+      }
+      if (isOver()) return this.hasMore;
     }
     return false;
+  }
+
+  /** A frame is half written, or there is something to freeze. */
+  get hasMore(): boolean {
+    return this.#writing !== undefined || this.#greeted?.outbox.isOwed === true;
   }
 
   drained(): void {
@@ -380,11 +386,11 @@ export class Session {
     this.#options.wake();
   }
 
-  /** False = nothing to freeze, or too much unacked. */
-  #freeze(): boolean {
+  /** undefined = nothing to freeze, or too much unacked. */
+  #freeze(): FrameChunks | undefined {
     const { outbox } = this.#known();
-    if (this.#options.held()) return false;
-    if (outbox.unacked >= this.#options.maxUnackedFrames) return false;
+    if (this.#options.held()) return undefined;
+    if (outbox.unacked >= this.#options.maxUnackedFrames) return undefined;
     const frame = outbox.freeze({
       sequence: this.#options.nextSequence(outbox.sentSequence),
       revision: this.#options.revision(),
@@ -392,10 +398,9 @@ export class Session {
       adopted: this.#syncDue && this.#adopted,
       nowMs: this.#options.nowMs(),
     });
-    if (frame === undefined) return false;
+    if (frame === undefined) return undefined;
     this.#syncDue = false;
-    this.#writing = encodeFrame(frame, this.#options.encoder);
-    return true;
+    return new FrameChunks(frame, this.#options.encoder);
   }
 
   #send(message: NonNullable<CentralMessage["message"]>): void {
