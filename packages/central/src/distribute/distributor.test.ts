@@ -2,6 +2,7 @@
 // wire in memory; time is moved by hand.
 import { Resume } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { expect, test } from "vitest";
+import { rowOf } from "../derive/memory-rows.ts";
 import { boundTo, inSyncWith, network, port, start } from "./two-chassis.fixture.ts";
 import { settle, turn, World } from "./world.fixture.ts";
 
@@ -76,6 +77,21 @@ test("everything of one turn is one frame", async () => {
   await settle([a]);
   expect(a.frames.length).toBe(frames + 1);
   expect(a.frames.at(-1)?.revision).toBe(world.revision);
+});
+
+test("a change has one sequence, whoever is sent it, and what is sent to nobody uses none up", async () => {
+  const { world, a, b } = await start();
+  const { sequence } = world.distributor;
+  for (const change of [1n, 2n]) {
+    const row = rowOf.network({ id: "net", key: 7, mtuBytes: 1400 + Number(change) });
+    const revision = world.commit([{ table: "network", id: "net", row }]);
+    await settle([a, b]);
+    await turn();
+    expect(world.distributor.sequence).toBe(sequence + change);
+    for (const agent of [a, b]) {
+      expect(agent.frames.at(-1)).toMatchObject({ sequence: sequence + change, revision });
+    }
+  }
 });
 
 test("a short interruption continues and carries only what came since", async () => {

@@ -389,7 +389,8 @@ export class Session {
   /** undefined = nothing to freeze, or too much unacked. */
   #freeze(): FrameChunks | undefined {
     const { outbox } = this.#known();
-    if (this.#options.held()) return undefined;
+    // Asked first: a frame that is not made must not take a sequence.
+    if (!outbox.isOwed || this.#options.held()) return undefined;
     if (outbox.unacked >= this.#options.maxUnackedFrames) return undefined;
     const frame = outbox.freeze({
       sequence: this.#options.nextSequence(outbox.sentSequence),
