@@ -66,6 +66,20 @@ export function completeRouterRef(options: RefOptions): string | undefined {
   });
 }
 
+/** The router that an object names in `spec.router`: its id, as completeRouterRef(). */
+export function completeOwnRouter(options: {
+  readonly tables: Tables;
+  readonly meta: RowMeta;
+  readonly spec: { readonly router: string };
+  readonly before: { readonly router: string } | undefined;
+  readonly problems: ObjectProblems;
+  readonly what: "router-interface" | "route" | "policy-route";
+}): string | undefined {
+  const { spec, before } = options;
+  const field = "spec.router";
+  return completeRouterRef({ ...options, ref: spec.router, before: before?.router, field });
+}
+
 /** The id of a router that may be in another project; there it is found by its id alone. */
 export function completeForeignRouterRef(options: RefOptions): string | undefined {
   const { tables, meta } = options;

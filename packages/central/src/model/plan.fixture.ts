@@ -1,9 +1,10 @@
 // What the tests of planning share: a context in memory with one chassis, plans that must succeed or be refused, and intents of the
-// kinds of routing.
+// kinds of routing. The worlds that they begin with are in networks.fixture.ts and routing.fixture.ts.
 
 import type { Object as ObjectMessage } from "@weft/shared/gen/weft/v1/northbound.ts";
 import { ApplyRequest } from "@weft/shared/gen/weft/v1/northbound.ts";
 import { EncapType } from "@weft/shared/gen/weft/v1/types.ts";
+import { expect } from "vitest";
 import type { DecodedApply } from "../api/apply-wire.ts";
 import { Allocator } from "../ipam/allocator.ts";
 import { seededBytes } from "../store/transactor.fixture.ts";
@@ -81,6 +82,33 @@ export function dump(tables: Tables): unknown {
     tables.sortedIds(table).map((id) => tables.get(table, id)),
   ]);
 }
+
+/** All durable rows, and two groups of indexes over network n1 and the MAC of port p1. */
+export function dumpWithIndexes(tables: Tables): unknown {
+  return [
+    dump(tables),
+    [...tables.members("subnetNetwork", "n1")].sort(),
+    [...tables.members("portMac", "0a:00:00:00:00:01")].sort(),
+  ];
+}
+
+export type RefusedCase = [name: string, intents: ChangeIntent[], problems: string[]];
+
+/** The check of a refusal in a world: each problem by code and field, and tables as they were. */
+export const refusedIn =
+  (world: readonly ChangeIntent[]) =>
+  (intents: readonly ChangeIntent[], expected: readonly string[]): void => {
+    const context = newContext();
+    planned(context, world);
+    const before = dumpWithIndexes(context.tables);
+    expect(refusals(context, intents)).toEqual(expected);
+    expect(dumpWithIndexes(context.tables)).toEqual(before);
+  };
+
+export const many = <T>(count: number, make: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, index) => make(index));
+/** Of a port or a router interface: one fixed address; "" = any subnet that has it. */
+export const given = (ip: string, id = "") => ({ fixedIps: [{ subnet: id, ip }] });
 
 const emptySpecs: Pick<
   SpecIntents,

@@ -1,25 +1,21 @@
-// The routers that the tests of routing begin with, and the check of a refusal: each problem by code and field, and tables as they were.
+// The routers that the tests of routing begin with, and what is refused there.
 
-import { expect } from "vitest";
 import { network, port, provider, subnet } from "../store/transactor.fixture.ts";
 import type { ChangeIntent } from "./intents.ts";
 import {
-  dump,
+  given,
   leak,
   linked,
-  newContext,
-  planned,
   policy,
-  refusals,
+  refusedIn,
   route,
   router,
   routerInterface,
 } from "./plan.fixture.ts";
 
+export { given, many, type RefusedCase } from "./plan.fixture.ts";
+
 export const other = { project: "other" };
-export const many = <T>(count: number, make: (index: number) => T): T[] =>
-  Array.from({ length: count }, (_, index) => make(index));
-export const given = (ip: string, id = "") => ({ fixedIps: [{ subnet: id, ip }] });
 export const drop = { verdict: "drop", nextHops: [] } as const;
 export const reroute = (...nextHops: string[]) => ({ verdict: "reroute", nextHops }) as const;
 
@@ -65,13 +61,5 @@ export const to = (destination: string, ...nextHops: string[]): ChangeIntent =>
 export const match = (spec: NonNullable<Parameters<typeof policy>[1]>): ChangeIntent =>
   policy("new", { router: "r1", action: drop, ...spec });
 
-export type RefusedCase = [name: string, intents: ChangeIntent[], problems: string[]];
-
 /** Refused in this world, for these reasons, and nothing is changed. */
-export function expectRefused(intents: readonly ChangeIntent[], expected: readonly string[]): void {
-  const context = newContext();
-  planned(context, world);
-  const before = dump(context.tables);
-  expect(refusals(context, intents)).toEqual(expected);
-  expect(dump(context.tables)).toEqual(before);
-}
+export const expectRefused = refusedIn(world);

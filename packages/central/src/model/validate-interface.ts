@@ -8,7 +8,7 @@ import { addressGroup, placeGroup } from "./indexes.ts";
 import type { RouterInterfaceSpecIntent } from "./intents.ts";
 import { maxInterfacesPerRouter, maxRouteTable, maxSubnetsPerNetwork } from "./limits.ts";
 import { checkMacInPlace, completeMac } from "./macs.ts";
-import { completeNetworkRef, completeRouterRef } from "./object-refs.ts";
+import { completeNetworkRef, completeOwnRouter } from "./object-refs.ts";
 import type { ObjectProblems } from "./problems.ts";
 import { describeObject } from "./references.ts";
 import { countGatewayHolders, gatewayHolders, subnetsOf } from "./router-view.ts";
@@ -32,15 +32,7 @@ export function completeInterface(
     problems.add("MISSING_FIELD", "spec", text);
     return undefined;
   }
-  const router = completeRouterRef({
-    tables,
-    meta,
-    problems,
-    what,
-    ref: spec.router,
-    before: before?.router,
-    field: "spec.router",
-  });
+  const router = completeOwnRouter({ tables, meta, spec, before, problems, what });
   const network = completeNetworkRef({ tables, meta, spec, before, problems, what });
   checkRouteTable(spec.routeTable, "spec.route_table", problems);
   if (router === undefined || network === undefined) return undefined;

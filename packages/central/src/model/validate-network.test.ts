@@ -1,11 +1,66 @@
-// What fits into a network's underlay: the MTU asked for against every chassis known, in numbers and words.
+// What validation refuses about networks; and what fits into a network's underlay: the MTU asked for against every chassis known, in
+// numbers and words.
 import { EncapType } from "@weft/shared/gen/weft/v1/types.ts";
-import { expect, test } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { rowOf } from "../derive/memory-rows.ts";
+import { network, provider } from "../store/transactor.fixture.ts";
+import { expectRefused } from "./networks.fixture.ts";
+import type { RefusedCase } from "./plan.fixture.ts";
 import { ObjectProblems, Problems } from "./problems.ts";
 import type { NetworkRow } from "./rows.ts";
 import { Tables } from "./tables.ts";
 import { checkNetworkInPlace } from "./validate-network.ts";
+
+describe("a network is refused for", () => {
+  it.each<RefusedCase>([
+    [
+      "STT",
+      [network("x", {}, { encap: EncapType.STT })],
+      ["UNSUPPORTED network.spec.overlay.encap"],
+    ],
+    [
+      "another encap",
+      [network("n1", {}, { encap: EncapType.VXLAN })],
+      ["IMMUTABLE_FIELD network.spec.overlay.encap"],
+    ],
+    ["another type", [provider("n1", "p", 1)], ["IMMUTABLE_FIELD network.spec.provider"]],
+    [
+      "another VLAN",
+      [provider("phys", "provider", 101)],
+      ["IMMUTABLE_FIELD network.spec.provider.vlan"],
+    ],
+    [
+      "a VLAN twice on one physical network",
+      [provider("x", "provider", 100)],
+      ["DUPLICATE_SEGMENT network.spec.provider.vlan"],
+    ],
+    [
+      "a VLAN that is none",
+      [provider("x", "provider", 4095)],
+      ["OUT_OF_BOUNDS network.spec.provider.vlan"],
+    ],
+    [
+      "a physical network without a name",
+      [provider("x", "", 5)],
+      ["INVALID_FIELD network.spec.provider.physical_network"],
+    ],
+    [
+      "a small MTU",
+      [network("x", {}, { mtuBytes: 1279 })],
+      ["OUT_OF_BOUNDS network.spec.mtu_bytes"],
+    ],
+    [
+      "an MTU that a chassis does not carry",
+      [network("x", {}, { mtuBytes: 1535 })],
+      ["OUT_OF_BOUNDS network.spec.mtu_bytes"],
+    ],
+    [
+      "a large MTU",
+      [network("x", {}, { mtuBytes: 65_001 })],
+      ["OUT_OF_BOUNDS network.spec.mtu_bytes"],
+    ],
+  ])("%s", (_, intents, expected) => expectRefused(intents, expected));
+});
 
 const tables = new Tables();
 const geneve = (id: string, ip: string, underlayMtuBytes: number) =>

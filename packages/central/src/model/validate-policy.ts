@@ -15,7 +15,7 @@ import {
   completeNextHops,
   completePrefix,
 } from "./next-hop-rules.ts";
-import { completeRouterRef, findNetwork } from "./object-refs.ts";
+import { completeOwnRouter, findNetwork } from "./object-refs.ts";
 import type { ObjectProblems } from "./problems.ts";
 import { describeObject } from "./references.ts";
 import type { PolicyRouteRow, PortRange, RowMeta } from "./rows.ts";
@@ -42,15 +42,7 @@ export function completePolicy(
     problems.add("MISSING_FIELD", "spec", text);
     return undefined;
   }
-  const router = completeRouterRef({
-    tables,
-    meta,
-    problems,
-    what: "policy-route",
-    ref: spec.router,
-    before: before?.router,
-    field: "spec.router",
-  });
+  const router = completeOwnRouter({ tables, meta, spec, before, problems, what: "policy-route" });
   const match = completeMatch(tables, meta, spec, problems);
   const action = completeAction(spec, before, problems);
   if (router === undefined || action === undefined) return undefined;

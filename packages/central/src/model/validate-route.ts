@@ -10,7 +10,7 @@ import {
   completeNextHops,
   completePrefix,
 } from "./next-hop-rules.ts";
-import { completeRouterRef } from "./object-refs.ts";
+import { completeOwnRouter } from "./object-refs.ts";
 import type { ObjectProblems } from "./problems.ts";
 import { describeObject } from "./references.ts";
 import type { RouteRow, RowMeta } from "./rows.ts";
@@ -33,15 +33,7 @@ export function completeRoute(
     problems.add("MISSING_FIELD", "spec", text);
     return undefined;
   }
-  const router = completeRouterRef({
-    tables,
-    meta,
-    problems,
-    what: "route",
-    ref: spec.router,
-    before: before?.router,
-    field: "spec.router",
-  });
+  const router = completeOwnRouter({ tables, meta, spec, before, problems, what: "route" });
   const destination = completeDestination(spec, before, problems);
   checkRouteTable(spec.table, "spec.table", problems);
   if (before !== undefined && spec.table !== before.table) {
