@@ -54,6 +54,16 @@ export function refOf(kind: Kind, id: string, settings: Settings): ObjectRef {
   return { kind, id, project: settings.project };
 }
 
+/** Said of each argument that is a kind. */
+export const kindText = "such as port or networks; weft help kinds has them all";
+
+export const nameText = "name or id";
+
+/** Command lines to imitate, below the help of a command. */
+export function examples(command: Command, ...lines: readonly string[]): Command {
+  return command.addHelpText("after", `\nSuch as: ${lines.join("\n         ")}`);
+}
+
 /** `30s`, `500ms`, `2m`, `1h` as milliseconds; at most a day. */
 export function parseDuration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);

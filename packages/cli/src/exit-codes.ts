@@ -63,6 +63,11 @@ export function exitCodeOfRpc(error: RpcError): ExitCode {
   return exitCodesOfRpc.get(error.code) ?? exitCodes.refused;
 }
 
+/** Why a connection failed, out of what gRPC says around it; "" = it says nothing. */
+export function connectionReason({ message }: RpcError): string {
+  return /Last error: (?:Error: )?(.+?)\.? Resolution note:/.exec(message)?.[1] ?? message;
+}
+
 /** The exit code and the lines to print for anything that ended the command. */
 export function explainError(error: unknown, server: string): { code: ExitCode; lines: string[] } {
   if (error instanceof CliError) return { code: error.exitCode, lines: [...error.lines] };
@@ -70,7 +75,8 @@ export function explainError(error: unknown, server: string): { code: ExitCode; 
     const code = exitCodeOfRpc(error);
     if (code === exitCodes.unreachable) {
       const what = error.code === Code.UNAVAILABLE ? "cannot be reached" : "did not answer in time";
-      const why = error.message === "" ? "" : ` (${error.message})`;
+      const reason = connectionReason(error);
+      const why = reason === "" ? "" : ` (${reason})`;
       return {
         code,
         lines: [

@@ -291,12 +291,13 @@ export function kindOfWord(word: string): KindEntry {
     [singular, plural, name.toLowerCase(), ...aliases].includes(lower),
   );
   if (found !== undefined) return found;
-  const words = kinds.flatMap(({ singular, plural }) => [singular, plural]);
+  const words = kinds.flatMap(({ singular, plural }) => [plural, singular]);
   const near = nearestWord(lower, words);
-  throw new CliError(
-    exitCodes.usage,
-    `${word}: unknown kind; ${near === undefined ? `known are ${kinds.map(({ plural }) => plural).join(", ")}` : `did you mean ${near}?`}`,
-  );
+  const hint =
+    near === undefined
+      ? `known are ${kinds.map(({ plural }) => plural).join(", ")}`
+      : `did you mean ${near}? see weft help kinds`;
+  throw new CliError(exitCodes.usage, `${word}: unknown kind; ${hint}`);
 }
 
 export function kindEntry(kind: Kind): KindEntry | undefined {

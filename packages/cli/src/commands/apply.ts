@@ -13,7 +13,7 @@ import { RpcError } from "@weft/shared/grpc.ts";
 import type { Command } from "commander";
 import type { Connection } from "../client.ts";
 import type { Context, Session } from "../context.ts";
-import { parseDuration, parseWhole } from "../context.ts";
+import { examples, parseDuration, parseWhole } from "../context.ts";
 import type { SourcedObject } from "../documents.ts";
 import { locateViolation, parseDocuments } from "../documents.ts";
 import { CliError, exitCodeOfRpc, exitCodes } from "../exit-codes.ts";
@@ -39,15 +39,16 @@ export interface ApplyFlags {
 }
 
 export function registerApply(program: Command, context: Context): void {
-  waitOptions(
+  const command = waitOptions(
     program
       .command("apply")
       .description("create or change the objects of a file, all or none of them")
-      .requiredOption("-f, --file <file>", "YAML or JSON documents; - reads standard input"),
-  )
-    .option("--dry-run", "validate and show the plan; change nothing")
-    .option("--idempotency-key <key>", "sending the same again with this key changes nothing more")
+      .requiredOption("-f, --file <file>", "YAML or JSON documents; - reads standard input")
+      .option("--dry-run", "validate and show the plan; change nothing"),
+  );
+  examples(command, "weft apply -f web.yaml --dry-run", "weft apply -f web.yaml --wait")
     .option("--expected-revision <n>", "refuse unless central is at this revision", parseWhole)
+    .option("--idempotency-key <key>", "sending the same again with this key changes nothing more")
     .action(async (flags: ApplyFlags & { file: string }, command: Command) => {
       const source = await readSource(flags.file, context.terminal);
       const { objects, problems } = parseDocuments(source.text, {
@@ -68,9 +69,13 @@ export function registerApply(program: Command, context: Context): void {
 /** The options of every command that changes something. */
 export function waitOptions(command: Command): Command {
   return command
-    .option("--wait", "until every reachable chassis concerned has it in its switch")
-    .option("--timeout <duration>", "how long to wait, such as 30s or 2m", parseDuration)
-    .option("--comment <text>", "why, for the history");
+    .option("--wait", "wait until every reachable chassis concerned has it in its switch")
+    .option(
+      "--timeout <duration>",
+      "how long --wait waits, such as 2m (default: 30s)",
+      parseDuration,
+    )
+    .option("--comment <text>", "why, for weft history");
 }
 
 async function readSource(

@@ -14,19 +14,22 @@ import { callMetadata, isServiceError, rpcError } from "@weft/shared/grpc.ts";
 import { Backoff, REMOTE_BACKOFF } from "@weft/shared/reconnect.ts";
 import type { Command } from "commander";
 import type { Context, Session } from "../context.ts";
-import { parseCount, parseWhole, refOf } from "../context.ts";
-import { CliError, exitCodes } from "../exit-codes.ts";
+import { examples, kindText, nameText, parseCount, parseWhole, refOf } from "../context.ts";
+import { CliError, connectionReason, exitCodes } from "../exit-codes.ts";
 import { documentOf, kindEntry, kindOfWord, numberOf, objectTitle, wordOf } from "../kinds.ts";
 import { columnsOf } from "../render/columns.ts";
 import { writeValue, yamlText } from "../render/output.ts";
 import { renderTable } from "../render/table.ts";
 
 export function registerHistory(program: Command, context: Context): void {
-  program
-    .command("history [kind] [name]")
-    .description("show recorded changes, newest first; of one object, or of all")
+  const history = program
+    .command("history")
+    .argument("[kind]", kindText)
+    .argument("[name]", nameText)
+    .description("show recorded changes of one object or of all, newest first");
+  examples(history, "weft history --limit 20", "weft history port web-1")
     .option("--limit <n>", "how many, 1 or more", parseCount, 100)
-    .option("--before <revision>", "only older ones", parseWhole)
+    .option("--before <revision>", "only changes before this revision", parseWhole)
     .action(
       async (
         kind: string | undefined,
@@ -59,12 +62,14 @@ export function registerHistory(program: Command, context: Context): void {
       },
     );
 
-  program
-    .command("watch [kinds...]")
-    .description("print changes as they come, until Ctrl-C; reconnects by itself")
+  const watching = program
+    .command("watch")
+    .argument("[kinds...]", kindText)
+    .description("print objects, then each change until Ctrl-C; reconnects by itself");
+  examples(watching, "weft watch ports --status", "weft watch --from 1200 -o json")
     .option(
       "--from <revision>",
-      "changes after this revision instead of the current objects",
+      "the changes after this revision, without the current objects",
       parseWhole,
     )
     .option("--status", "also changes of state, such as a port that came up")
@@ -184,7 +189,7 @@ async function watch(session: Session, context: Context, plan: WatchPlan): Promi
       const failure = rpcError(error);
       // The first connection tells whether the command makes sense; later ones are worth a retry.
       if (failure.kind !== "transient" || !connectedBefore) throw failure;
-      why = failure.message;
+      why = connectionReason(failure);
     } finally {
       context.signal.removeEventListener("abort", cancel);
     }

@@ -11,7 +11,7 @@ import { RpcError } from "@weft/shared/grpc.ts";
 import type { Command } from "commander";
 import { Option } from "commander";
 import type { Context, Session } from "../context.ts";
-import { parseDuration, refOf } from "../context.ts";
+import { examples, nameText, parseDuration, refOf } from "../context.ts";
 import { CliError, exitCodes } from "../exit-codes.ts";
 import { kindEntry, numberOf } from "../kinds.ts";
 import { writeOne, writeValue } from "../render/output.ts";
@@ -23,22 +23,33 @@ const portStates = {
   programmed: PortState.PROGRAMMED,
   up: PortState.UP,
 } as const;
+const chassisText = "name of the chassis";
 const defaultWaitMs = 30_000;
 /** What central may take beside the wait itself. */
 const answerMs = 10_000;
 
 export function registerOperate(program: Command, context: Context): void {
   registerChassis(
-    program.command("chassis").description("what operators do with chassis"),
+    program
+      .command("chassis")
+      .description("adopt a chassis, drain it, or give it up")
+      .helpCommand(false),
     context,
   );
-  registerPort(program.command("port").description("what orchestrators do with ports"), context);
+  registerPort(
+    program
+      .command("port")
+      .description("place a port, or wait until it is ready")
+      .helpCommand(false),
+    context,
+  );
 }
 
 function registerChassis(group: Command, context: Context): void {
   group
-    .command("adopt <name>")
-    .description("let a chassis that waits take this central's state")
+    .command("adopt")
+    .argument("<name>", chassisText)
+    .description("let a chassis that waits (see weft status) take this central's state")
     .action(async (chassis: string, _: unknown, command: Command) => {
       await context.session(command, async ({ connection, out }) => {
         await connection.call(AdminServiceService.adoptChassis, { chassis });
@@ -46,18 +57,18 @@ function registerChassis(group: Command, context: Context): void {
       });
     });
   for (const [verb, drain, text] of [
-    ["drain", true, "no new port without a requested chassis lands on it"],
-    ["undrain", false, "new ports may land on it again"],
+    ["drain", true, "let no new port land on a chassis unless the port requests it"],
+    ["undrain", false, "let new ports land on a chassis again"],
   ] as const) {
-    waitOptions(group.command(`${verb} <name>`).description(text)).action(
-      async (name: string, flags: ApplyFlags, command: Command) => {
-        await context.session(command, async (session) => setDrain(session, name, drain, flags));
-      },
-    );
+    const command = group.command(verb).argument("<name>", chassisText).description(text);
+    waitOptions(command).action(async (name: string, flags: ApplyFlags, command: Command) => {
+      await context.session(command, async (session) => setDrain(session, name, drain, flags));
+    });
   }
   group
-    .command("lost <name>")
-    .description("fence a chassis for good: its ports are free, its peers refuse its tunnels")
+    .command("lost")
+    .argument("<name>", chassisText)
+    .description("declare a chassis off for good: its ports are free, its peers refuse it")
     .option("-y, --yes", "do not ask")
     .action(async (chassis: string, flags: { yes?: boolean }, command: Command) => {
       const sure =
@@ -94,7 +105,10 @@ async function setDrain(
     atRevision: 0n,
   });
   if (object?.object?.$case !== "chassis") {
-    throw new CliError(exitCodes.notFound, `chassis ${name}: does not exist`);
+    throw new CliError(
+      exitCodes.notFound,
+      `chassis ${name}: does not exist; see weft list chassis`,
+    );
   }
   const { meta } = object.object.value;
   const value = Chassis.fromPartial({
@@ -112,7 +126,9 @@ async function setDrain(
 
 function registerPort(group: Command, context: Context): void {
   group
-    .command("plug <port> <chassis>")
+    .command("plug")
+    .argument("<port>", nameText)
+    .argument("<chassis>", chassisText)
     .description("place a port on a chassis")
     .action(async (port: string, chassis: string, _: unknown, command: Command) => {
       await context.session(command, async (session) => {
@@ -123,7 +139,8 @@ function registerPort(group: Command, context: Context): void {
       });
     });
   group
-    .command("unplug <port>")
+    .command("unplug")
+    .argument("<port>", nameText)
     .description("take the placement of a port back")
     .action(async (port: string, _: unknown, command: Command) => {
       await context.session(command, async (session) => {
@@ -133,13 +150,15 @@ function registerPort(group: Command, context: Context): void {
         writePort(session, answer.port);
       });
     });
-  group
-    .command("wait <port>")
-    .description("until a port has reached a state")
+  const waiting = group
+    .command("wait")
+    .argument("<port>", nameText)
+    .description("wait until a port has reached a state");
+  examples(waiting, "weft port wait web-1 --state programmed --timeout 2m")
     .addOption(
       new Option("--state <state>", "which state").choices(Object.keys(portStates)).default("up"),
     )
-    .option("--timeout <duration>", "how long, such as 30s or 2m", parseDuration)
+    .option("--timeout <duration>", "how long to wait, such as 2m (default: 30s)", parseDuration)
     .action(
       async (
         port: string,

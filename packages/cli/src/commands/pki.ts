@@ -1,14 +1,17 @@
 // weft pki: a local certificate authority. Works on files alone; central is not needed.
 import type { Command } from "commander";
 import type { Context } from "../context.ts";
-import { collect, parseCount } from "../context.ts";
+import { collect, examples, parseCount } from "../context.ts";
 import { writeValue } from "../render/output.ts";
 
 const defaultDir = "weft-pki";
 const defaultDays = 365;
 
 export function registerPki(program: Command, context: Context): void {
-  const group = program.command("pki").description("a local certificate authority for mutual TLS");
+  const group = program
+    .command("pki")
+    .description("issue certificates for mutual TLS, from an authority in a folder")
+    .helpCommand(false);
 
   group
     .command("init")
@@ -29,14 +32,20 @@ export function registerPki(program: Command, context: Context): void {
       );
     });
 
-  group
-    .command("issue <identity>")
-    .description("issue a certificate: central, chassis:<name> or operator:<name>")
+  const issuing = group
+    .command("issue")
+    .argument("<identity>", "central, chassis:<name> or operator:<name>")
+    .description("issue a certificate");
+  examples(
+    issuing,
+    "weft pki issue central --dns central.example.org --ip 192.0.2.10",
+    "weft pki issue operator:ann --out ~/.config/weft/tls",
+  )
     .option("--dir <dir>", "folder of the authority", defaultDir)
     .option("--dns <name>", "host name that central is called by; may be repeated", collect)
     .option("--ip <address>", "address that central is called by; may be repeated", collect)
-    .option("--days <n>", "how long it is valid", parseCount, defaultDays)
-    .option("--out <dir>", "folder for ca.crt, tls.crt and tls.key; default DIR/<identity>")
+    .option("--days <n>", "days that it is valid", parseCount, defaultDays)
+    .option("--out <dir>", "folder for ca.crt, tls.crt and tls.key (default: <dir>/<identity>)")
     .action(
       async (
         identity: string,

@@ -3,7 +3,7 @@ import type { Object as WeftObject } from "@weft/shared/gen/weft/v1/northbound.t
 import { Kind, NorthboundServiceService } from "@weft/shared/gen/weft/v1/northbound.ts";
 import type { Command } from "commander";
 import type { Context, Session } from "../context.ts";
-import { collectPairs, parseWhole, refOf } from "../context.ts";
+import { collectPairs, examples, kindText, nameText, parseWhole, refOf } from "../context.ts";
 import { CliError, exitCodes } from "../exit-codes.ts";
 import type { KindEntry, ObjectDocument } from "../kinds.ts";
 import { documentOf, kindEntry, kindOfWord, metaText } from "../kinds.ts";
@@ -23,40 +23,62 @@ interface ListFlags {
 }
 
 export function registerRead(program: Command, context: Context): void {
-  for (const [verb, nameSyntax, text] of [
-    ["get", "[name]", "show one object, or all of a kind"],
-    ["list", "", "show all objects of a kind"],
-  ] as const) {
-    listOptions(program.command(`${verb} <kind> ${nameSyntax}`.trim()).description(text)).action(
-      async (kind: string, ...rest: unknown[]) => {
-        const command = rest.at(-1) as Command;
-        const entry = kindOfWord(kind);
-        const name = verb === "get" ? (rest[0] as string | undefined) : undefined;
-        const flags = command.opts<ListFlags>();
-        await context.session(command, async (session) => {
-          if (name === undefined) {
-            writeList(entry, await listAll(session, entry, flags), session.out);
-          } else {
-            writeOne(entry, await getOne(session, entry, name, flags.atRevision), session.out);
-          }
-        });
-      },
-    );
-  }
+  const show = async (
+    command: Command,
+    kind: string,
+    name: string | undefined,
+    flags: ListFlags,
+  ): Promise<void> => {
+    const entry = kindOfWord(kind);
+    await context.session(command, async (session) => {
+      if (name === undefined) {
+        writeList(entry, await listAll(session, entry, flags), session.out);
+      } else {
+        writeOne(entry, await getOne(session, entry, name, flags.atRevision), session.out);
+      }
+    });
+  };
+  const get = listOptions(
+    program
+      .command("get")
+      .argument("<kind>", kindText)
+      .argument("[name]", nameText)
+      .description("show one object, or all of a kind"),
+  );
+  examples(get, "weft get port web-1 -o yaml", "weft get ports --label app=web").action(
+    async (kind: string, name: string | undefined, flags: ListFlags, command: Command) =>
+      show(command, kind, name, flags),
+  );
+  const list = listOptions(
+    program.command("list").argument("<kind>", kindText).description("show all objects of a kind"),
+  );
+  examples(list, "weft list networks", "weft list ports --field spec.network=web --wide").action(
+    async (kind: string, flags: ListFlags, command: Command) =>
+      show(command, kind, undefined, flags),
+  );
 
-  program
-    .command("describe <kind> <name>")
-    .description("show everything about one object, with what belongs to it")
-    .action(async (kind: string, name: string, _: unknown, command: Command) => {
+  const describing = program
+    .command("describe")
+    .argument("<kind>", kindText)
+    .argument("<name>", nameText)
+    .description("show everything about one object, with what belongs to it");
+  examples(describing, "weft describe network web", "weft describe chassis chassis-a").action(
+    async (kind: string, name: string, _: unknown, command: Command) => {
       const entry = kindOfWord(kind);
       await context.session(command, async (session) => describe(session, entry, name));
-    });
+    },
+  );
 
-  waitOptions(
-    program.command("delete <kind> <names...>").description("delete objects, all or none of them"),
-  )
-    .option("--dry-run", "show what would happen; change nothing")
-    .action(async (kind: string, names: string[], flags: ApplyFlags, command: Command) => {
+  const deleting = waitOptions(
+    program
+      .command("delete")
+      .argument("<kind>", kindText)
+      .argument("<names...>", "names or ids")
+      .description("delete objects, all or none of them")
+      .option("--dry-run", "validate and show the plan; change nothing"),
+  );
+  examples(deleting, "weft delete port web-1 web-2 --wait").action(
+    async (kind: string, names: string[], flags: ApplyFlags, command: Command) => {
       const entry = kindOfWord(kind);
       await context.session(command, async (session) => {
         const changes = names.map((name) => ({
@@ -65,7 +87,8 @@ export function registerRead(program: Command, context: Context): void {
         const response = await applyChanges(session, changes, flags);
         showResponse(session, response, flags.dryRun === true);
       });
-    });
+    },
+  );
 }
 
 function listOptions(command: Command): Command {
@@ -80,7 +103,7 @@ function listOptions(command: Command): Command {
       "only objects with this value, such as spec.network=web; may be repeated",
       collectPairs,
     )
-    .option("--at-revision <n>", "as it was at this revision", parseWhole);
+    .option("--at-revision <n>", "objects as they were at this revision", parseWhole);
 }
 
 async function getOne(
@@ -93,7 +116,10 @@ async function getOne(
   const request = { ref, atRevision: atRevision ?? 0n };
   const { object } = await connection.call(NorthboundServiceService.get, request);
   if (object !== undefined) return object;
-  throw new CliError(exitCodes.notFound, `${entry.singular} ${name}: does not exist`);
+  throw new CliError(
+    exitCodes.notFound,
+    `${entry.singular} ${name}: does not exist; see weft list ${entry.plural}`,
+  );
 }
 
 /** All pages of a list, as of one revision. */

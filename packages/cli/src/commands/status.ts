@@ -11,7 +11,7 @@ import { isServiceError, rpcError } from "@weft/shared/grpc.ts";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
 import type { Context, Session } from "../context.ts";
-import { parseWhole } from "../context.ts";
+import { examples, nameText, parseWhole } from "../context.ts";
 import { CliError, exitCodes } from "../exit-codes.ts";
 import { documentOf, kindEntry, numberOf, singularOf, wordOf } from "../kinds.ts";
 import { tableOf, writeValue } from "../render/output.ts";
@@ -21,9 +21,7 @@ import { StatusLine } from "../terminal.ts";
 export function registerStatus(program: Command, context: Context): void {
   program
     .command("status")
-    .description(
-      "central, its chassis with lag and drift, states of ports, and the audience of scopes",
-    )
+    .description("show how central and its chassis are, and who is told what")
     .action(async (_: unknown, command: Command) => {
       await context.session(command, async ({ connection, out, terminal }) => {
         const status = await connection.call(AdminServiceService.getStatus, {});
@@ -31,10 +29,13 @@ export function registerStatus(program: Command, context: Context): void {
         writeValue(statusValue(status), () => statusText(status, width, out.wide), out);
       });
     });
+}
 
+export function registerFlows(program: Command, context: Context): void {
   program
-    .command("flows <port>")
-    .description("the flows of a port in its switch, with the object and rule behind each")
+    .command("flows")
+    .argument("<port>", nameText)
+    .description("show the flows of a port in its switch, and the object behind each")
     .action(async (port: string, _: unknown, command: Command) => {
       await context.session(command, async ({ connection, settings, out, terminal }) => {
         const request = { port, project: settings.project };
@@ -60,10 +61,12 @@ export function registerStatus(program: Command, context: Context): void {
       });
     });
 
-  program
-    .command("explain <cookie>")
-    .description("the object and stage behind a flow's cookie")
-    .action(async (text: string, _: unknown, command: Command) => {
+  const explain = program
+    .command("explain")
+    .argument("<cookie>", "as ovs-ofctl prints it")
+    .description("show the object and stage behind a flow's cookie");
+  examples(explain, "weft explain 0x5700200000090001").action(
+    async (text: string, _: unknown, command: Command) => {
       const cookie = parseCookie(text);
       await context.session(command, async ({ connection, out }) => {
         const answer = await connection.call(AdminServiceService.explainCookie, {
@@ -75,22 +78,29 @@ export function registerStatus(program: Command, context: Context): void {
         const object = answer.kind === Kind.UNSPECIFIED ? "" : `${singularOf(kind)} ${id}\n`;
         writeValue(value, () => `${value.cookie}: ${stage}\n${object}${meaning}\n`, out);
       });
-    });
+    },
+  );
+}
 
-  program
-    .command("backup <path>")
-    .description("write a consistent copy of the store to a file on central's host")
-    .action(async (path: string, _: unknown, command: Command) => {
+export function registerCentral(program: Command, context: Context): void {
+  const backup = program
+    .command("backup")
+    .argument("<path>", "file on central's host")
+    .description("write a consistent copy of the store to a file on central's host");
+  examples(backup, "weft backup /var/backups/weft.db").action(
+    async (path: string, _: unknown, command: Command) => {
       await context.session(command, async ({ connection, out }) => {
         const answer = await connection.call(AdminServiceService.backup, { path }, 10 * 60_000);
         const value = { path, bytes: numberOf(answer.bytes), revision: numberOf(answer.revision) };
         writeValue(value, () => `${path}: ${value.bytes} bytes, revision ${value.revision}\n`, out);
       });
-    });
+    },
+  );
 
   program
     .command("central")
-    .description("what concerns central itself")
+    .description("check central itself")
+    .helpCommand(false)
     .command("verify")
     .description("derive everything again from scratch and compare; changes nothing")
     .action(async (_: unknown, command: Command) => {

@@ -1,51 +1,17 @@
 // weft trace against a small central in this process: what is asked for, what is printed, and the exit codes.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { Server } from "@grpc/grpc-js";
 import {
   TraceAgreement,
   TraceFragment,
   TraceResponse,
   TraceVerdict,
 } from "@weft/shared/gen/weft/v1/orchestration.ts";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { runCli } from "../program.ts";
-import { freshState, serveCentral } from "../testing/central.ts";
+import { describe, expect, test } from "vitest";
+import { runWeft, useCentral } from "../testing/run.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "weft-cli-trace-"));
-const address = `unix:${join(dir, "central.sock")}`;
-const state = freshState();
-let server: Server;
+const { address, state } = useCentral();
 
-beforeAll(async () => {
-  server = await serveCentral(address, state);
-});
-afterAll(() => {
-  server.forceShutdown();
-  rmSync(dir, { recursive: true });
-});
-beforeEach(() => {
-  Object.assign(state, freshState());
-});
-
-async function weft(args: string, columns: number | null = null) {
-  const result = { code: -1, out: "", err: "" };
-  result.code = await runCli({
-    args: args.split(" "),
-    terminal: {
-      write: (text) => void (result.out += text),
-      writeError: (text) => void (result.err += text),
-      columns,
-      showsProgress: false,
-      readInput: async () => "",
-      confirm: async () => null,
-    },
-    env: { WEFT_SERVER: address, WEFT_PLAINTEXT: "true" },
-    signal: new AbortController().signal,
-  });
-  return result;
-}
+const weft = (args: string, columns: number | null = null) =>
+  runWeft(args, { columns, env: { WEFT_SERVER: address, WEFT_PLAINTEXT: "true" } });
 
 const step = (tableName: string, object: string, rule: string, number: number, more = {}) => ({
   event: {
@@ -234,17 +200,17 @@ test("JSON has everything", async () => {
 });
 
 test.each([
-  ["trace web-1", "error: trace: give a destination, or --frame and none\n"],
-  ["trace web-1 10.0.0.1 --frame 00", "error: trace: give a destination, or --frame and none\n"],
-  ["trace web-1 10.0.0.1 --proto ipx", "Write icmp, tcp, udp, sctp or a number up to 255.\n"],
-  ["trace web-1 --frame 0", "Write the bytes in hexadecimal, two digits each.\n"],
-  ["trace web-1 10.0.0.1 --dport 0", "Write a number from 1 to 65535.\n"],
-  ["trace web-1 10.0.0.1 --ttl 256", "Write a number from 0 to 255.\n"],
-  ["trace web-1 10.0.0.1 --size 0", "Write a number from 60 to 65535.\n"],
-  ["trace web-1 10.0.0.1 --fragment middle", "Allowed choices are first, later.\n"],
+  ["trace web-1", "error: trace: give a destination, or --frame and none"],
+  ["trace web-1 10.0.0.1 --frame 00", "error: trace: give a destination, or --frame and none"],
+  ["trace web-1 10.0.0.1 --proto ipx", "Write icmp, tcp, udp, sctp or a number up to 255"],
+  ["trace web-1 --frame 0", "Write the bytes in hexadecimal, two digits each"],
+  ["trace web-1 10.0.0.1 --dport 0", "Write a number from 1 to 65535"],
+  ["trace web-1 10.0.0.1 --ttl 256", "Write a number from 0 to 255"],
+  ["trace web-1 10.0.0.1 --size 0", "Write a number from 60 to 65535"],
+  ["trace web-1 10.0.0.1 --fragment middle", "Allowed choices are first, later"],
 ])("%s is refused before it is sent", async (args, message) => {
   const { code, err } = await weft(args);
   expect(code).toBe(2);
-  expect(err).toContain(message);
+  expect(err).toContain(`${message}; see weft trace --help\n`);
   expect(state.traced).toBeUndefined();
 });

@@ -41,14 +41,16 @@ const protocols: ReadonlyMap<string, Protocol> = new Map<string, Protocol>([
 
 export function registerTrace(program: Command, context: Context): void {
   program
-    .command("trace <port> [destination]")
-    .description("where a packet of a port goes: every chassis, every decision, what is behind it")
+    .command("trace")
+    .argument("<port>", "name or id of the port that sends")
+    .argument("[destination]", "an address, or the name or id of a port")
+    .description("show where a packet of a port goes, decision by decision")
     .option("--proto <protocol>", "icmp, tcp, udp, sctp or a number", parseProtocol, "icmp")
     .option("--source <ip>", "sender's address (default: the port's first of that family)")
-    .option("--sport <n>", "source port of tcp, udp and sctp (default 40000)", within(1, 65_535))
-    .option("--dport <n>", "destination port of tcp, udp and sctp (default 80)", within(1, 65_535))
-    .option("--ttl <n>", "TTL or hop limit (default 64)", within(0, 255))
-    .option("--size <bytes>", "of the whole frame (default 98)", within(60, 65_535))
+    .option("--sport <n>", "source port of tcp, udp and sctp (default: 40000)", within(1, 65_535))
+    .option("--dport <n>", "destination port of tcp, udp and sctp (default: 80)", within(1, 65_535))
+    .option("--ttl <n>", "TTL or hop limit (default: 64)", within(0, 255))
+    .option("--size <bytes>", "length of the whole frame (default: 98)", within(60, 65_535))
     .addOption(new Option("--fragment <which>", "trace a fragment").choices(Object.keys(fragments)))
     .option("--eth-dst <mac>", "receiver's MAC (default: whom the guest would find)")
     .option("--frame <hex>", "a whole Ethernet frame instead of a destination", parseFrame)
@@ -65,7 +67,10 @@ export function registerTrace(program: Command, context: Context): void {
         command: Command,
       ) => {
         if ((destination === undefined) === (flags.frame === undefined)) {
-          throw new CliError(exitCodes.usage, "trace: give a destination, or --frame and none");
+          throw new CliError(
+            exitCodes.usage,
+            "trace: give a destination, or --frame and none; see weft trace --help",
+          );
         }
         await context.session(command, async ({ connection, settings, out, terminal }) => {
           const request = requestOf(port, destination ?? "", settings.project, flags);
