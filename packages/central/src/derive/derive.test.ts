@@ -1,25 +1,15 @@
 // What derivation says in known situations, decoded; and what a change costs: which keys it touches and which it must not.
-import { InstructionBody } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { expect, test } from "vitest";
+import { derived, keysOf, put } from "./derived.fixture.ts";
 import { createDeriver } from "./deriver.ts";
 import { MemoryRows, type RowEdit, rowOf } from "./memory-rows.ts";
-
-const put = (table: RowEdit["table"], row: { id: string }): RowEdit =>
-  ({ table, id: row.id, row }) as RowEdit;
+import { touch } from "./touched-rows.fixture.ts";
 
 /** A network over `chassis` chassis with one UP port on each; keys count from 1. */
 function cloud(chassis: number, network: Partial<Parameters<typeof rowOf.network>[0]> = {}) {
-  const rows = new MemoryRows();
   const edits = [put("network", rowOf.network({ id: "net", key: 7, ...network }))];
   for (let at = 1; at <= chassis; at++) edits.push(...host(at));
-  rows.edit(1n, edits);
-  const deriver = createDeriver({ rows });
-  const apply = (...changes: RowEdit[]) => deriver.apply(rows.edit(2n, changes));
-  const read = (key: string) => {
-    const body = deriver.interest.instructions(key.split("/", 2).join("/")).get(key);
-    return body && InstructionBody.decode(body).body?.value;
-  };
-  return { rows, deriver, apply, read };
+  return derived(...edits);
 }
 
 function host(at: number): RowEdit[] {
@@ -181,6 +171,26 @@ test("a claimed address follows the port that holds it, until somebody owns it",
   expect(read(key)).toBeUndefined();
 });
 
+test("a change of labels derives nothing, however many keys read the row", () => {
+  const { rows, deriver, apply } = cloud(1000);
+  const network = rowOf.network({ id: "net", key: 7 });
+  const router = put("router", rowOf.router({ id: "r", key: 1 }));
+  apply(router);
+  /** Rows that an apply looks at and keys that it derives. */
+  const cost = (edit: RowEdit): number => {
+    let steps = 0;
+    for (const _ of deriver.applySteps(rows.edit(2n, [edit]))) steps += 1;
+    return steps;
+  };
+  for (const edit of [put("network", network), router, ...host(1)]) {
+    expect(cost(touch(edit, 5)), edit.table).toBe(1);
+  }
+  expect([...deriver.verify({ slice: 1000 })].flat()).toEqual([]);
+  // What does concern them costs each a key and more: the count is worth something.
+  const smaller = rowOf.network({ ...network, mtuBytes: 1400 });
+  expect(cost(put("network", smaller))).toBeGreaterThan(1000);
+});
+
 test("a row that cannot be encoded is absent, and the others go on", () => {
   const rows = new MemoryRows();
   rows.edit(1n, [
@@ -195,7 +205,3 @@ test("a row that cannot be encoded is absent, and the others go on", () => {
   expect(failed).toEqual(["local-port chassis/ch-2/port/2", "location network/7/location/2"]);
   expect([...deriver.interest.instructions("network/7").keys()]).toContain("network/7/location/1");
 });
-
-function keysOf(batch: { instructions: readonly { key: string }[] }): string[] {
-  return batch.instructions.map((change) => change.key).sort();
-}

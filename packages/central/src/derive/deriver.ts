@@ -4,13 +4,15 @@
 import { scopeOf } from "@weft/shared/instruction-digest.ts";
 import type { Batch, RowChange } from "../model/rows.ts";
 import { tableNames } from "../model/tables.ts";
-import { type Difference, Engine } from "./engine.ts";
+import { Engine } from "./engine.ts";
+import type { Difference } from "./engine-verify.ts";
 import { graph } from "./graph.ts";
 import { indexes } from "./indexes.ts";
 import { type DerivedSubscription, Interest } from "./interest.ts";
 import type { DerivedName, DerivedTable, Intermediates, RowReader, Segment } from "./spec.ts";
 import { isRouted } from "./tables/claimed.ts";
 import { subscription } from "./tables/subscription.ts";
+import { concernsDerivation } from "./unread-fields.ts";
 
 export interface DerivedInstruction {
   readonly scope: string;
@@ -30,7 +32,7 @@ export interface DerivedBatch {
 export interface Deriver {
   /** The reader must already show the rows as they are after the batch. */
   apply(batch: Batch): DerivedBatch;
-  /** As apply(), a step at a time. The reader must not change meanwhile, and no other apply may begin. */
+  /** As apply(), a step a row and a key that it derives. The reader must not change meanwhile, and no other apply may begin. */
   applySteps(batch: Batch): Generator<void, DerivedBatch>;
   /** Derives every key again in slices of `slice` steps and yields the differences of each slice. */
   verify(options: { slice: number }): Generator<readonly Difference[], void, void>;
@@ -101,6 +103,7 @@ export function createDeriver(options: {
     indexes,
     pairSources: subscription,
     pairs: interest,
+    concerns: concernsDerivation,
     onChange,
     onError: options.onError ?? rethrow,
   });

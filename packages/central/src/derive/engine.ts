@@ -1,14 +1,28 @@
 // The tracked incremental derivation: keeps every derived key equal to its pure function of the rows, doing work in proportion to
-// the change. It knows no table by name: graph.ts and indexes.ts are given to it. It does no I/O, reads no clock and calls
-// nobody back but `onChange`. Called by deriver.ts.
+// the change. It knows no table by name: graph.ts and indexes.ts are given to it. It does no I/O and reads no clock. Called by
+// deriver.ts; what it keeps is declared in engine-state.ts and checked in engine-verify.ts.
 //
-// apply(): each changed row dirties its readers, moves in and out of index groups, and gives birth or death to keys of the
-// tables it is a source of. Then the dirty keys are derived anew in rank order; a value that differs does the same to what
-// stands after it. A key is derived at most once an apply.
+// apply(): each changed row of concern dirties its readers, moves in and out of index groups, and gives birth or death to keys
+// of the tables it is a source of. Then the dirty keys are derived anew in rank order; a value that differs does the same to
+// what stands after it. A key is derived at most once an apply.
 
 import type { RowChange } from "../model/rows.ts";
 import { type Cell, Dependencies } from "./dependencies.ts";
-import { CHANGED_COUNT, CHANGED_FIRST, CHANGED_MEMBERS, Groups } from "./groups.ts";
+import {
+  type DerivedState,
+  declareState,
+  type EngineState,
+  hasPair,
+  type IndexState,
+  isDerived,
+  type Node,
+  pairsOf,
+  sameValue,
+  type TableState,
+  tableNamed,
+} from "./engine-state.ts";
+import { type Difference, verifySteps } from "./engine-verify.ts";
+import { CHANGED_COUNT, CHANGED_FIRST, CHANGED_MEMBERS } from "./groups.ts";
 import type {
   DerivedName,
   DerivedTable,
@@ -21,60 +35,6 @@ import type {
   RowReader,
 } from "./spec.ts";
 
-/** One derived key. */
-interface Node {
-  readonly table: DerivedState;
-  readonly key: string;
-  readonly slot: number;
-  value: unknown;
-  /** Rows that project to it; at 0 it dies. */
-  refs: number;
-  firstEdge: number;
-  dirty: boolean;
-}
-
-/** What hangs on one table of rows, derived or not. */
-interface TableState {
-  readonly name: string;
-  /** 0 = rows of the model; a derived table reads only lower ranks. */
-  readonly rank: number;
-  readonly rowCells: Map<string, Cell>;
-  readonly existsCells: Map<string, Cell>;
-  readonly indexes: IndexState[];
-  readonly feeds: { readonly into: DerivedState; readonly keys: Project }[];
-  readonly pairs: ProjectPairs[];
-}
-
-interface DerivedState extends TableState {
-  readonly derive: (read: Read, key: string) => unknown;
-  readonly equal: (a: unknown, b: unknown) => boolean;
-  readonly nodes: Map<string, Node>;
-  dirty: Node[];
-}
-
-interface IndexState {
-  readonly over: TableState;
-  readonly entries: (
-    id: string,
-    row: unknown,
-    emit: (group: string, member: string) => void,
-  ) => void;
-  readonly groups: Groups;
-  readonly membersCells: Map<string, Cell>;
-  readonly countCells: Map<string, Cell>;
-  readonly firstCells: Map<string, Cell>;
-}
-
-type Project = (id: string, row: unknown) => readonly string[];
-type ProjectPairs = (id: string, row: unknown) => readonly (readonly [string, string])[];
-
-/** A derived key whose value is not what a derivation from the rows gives. */
-export interface Difference {
-  readonly table: string;
-  readonly key: string;
-  readonly problem: string;
-}
-
 export interface EngineOptions {
   readonly rows: RowReader;
   readonly tables: readonly DerivedTable[];
@@ -82,6 +42,8 @@ export interface EngineOptions {
   /** What rows keep alive as pairs, and where these are counted. */
   readonly pairSources: readonly PairSource[];
   readonly pairs: Pairs;
+  /** False: nothing that is derived, indexed or paired reads what changed. */
+  readonly concerns: (change: RowChange) => boolean;
   /** A key's value changed; undefined = absent. Rank order; each key at most once an apply. */
   readonly onChange: (table: DerivedName, key: string, before: unknown, after: unknown) => void;
   /** A derivation threw: the key counts as absent (it fails closed) and the others go on. Always a bug or an unvalidated row. */
@@ -93,11 +55,13 @@ const NOTHING: readonly string[] = [];
 export class Engine {
   readonly #rows: RowReader;
   readonly #pairs: Pairs;
+  readonly #concerns: EngineOptions["concerns"];
   readonly #onChange: EngineOptions["onChange"];
   readonly #onError: EngineOptions["onError"];
-  readonly #tables = new Map<string, TableState>();
-  readonly #derived: DerivedState[] = [];
-  readonly #indexes = new Map<string, IndexState>();
+  readonly #state: EngineState;
+  readonly #tables: Map<string, TableState>;
+  readonly #derived: readonly DerivedState[];
+  readonly #indexes: ReadonlyMap<string, IndexState>;
   readonly #dependencies = new Dependencies();
   readonly #nodes: (Node | undefined)[] = [];
   readonly #freeNodes: number[] = [];
@@ -116,13 +80,13 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#rows = options.rows;
     this.#pairs = options.pairs;
+    this.#concerns = options.concerns;
     this.#onChange = options.onChange;
     this.#onError = options.onError;
-    for (const table of options.tables) this.#declare(table);
-    for (const [name, index] of Object.entries(options.indexes)) this.#declareIndex(name, index);
-    for (const { table, pairs } of options.pairSources) {
-      this.#table(table).pairs.push(pairs as ProjectPairs);
-    }
+    this.#state = declareState(options);
+    this.#tables = this.#state.tables;
+    this.#derived = this.#state.derived;
+    this.#indexes = this.#state.indexes;
     this.#read = this.#makeRead();
   }
 
@@ -132,15 +96,18 @@ export class Engine {
   }
 
   /**
-   * As apply(), a step at a time: others may read between steps, and see a part of it. The reader must not change meanwhile, and
+   * As apply(), a step a row and a dirty key: others may read between steps, and see a part of it. The reader must not change meanwhile, and
    * no other apply may begin.
    */
   *applySteps(changes: Iterable<RowChange>): Generator<void, void> {
     if (this.#applying) throw new Error("a batch is applied while another one is");
     this.#applying = true;
     this.#applies += 1;
-    for (const { table, id, before, after } of changes) {
-      this.#rowChanged(this.#table(table), id, before, after);
+    for (const change of changes) {
+      if (this.#concerns(change)) {
+        const { table, id, before, after } = change;
+        this.#rowChanged(tableNamed(this.#tables, table), id, before, after);
+      }
       yield;
     }
     for (const table of this.#derived) yield* this.#settle(table);
@@ -150,13 +117,6 @@ export class Engine {
   /** Value of a derived key, without a dependency. */
   value(table: DerivedName, key: string): unknown {
     return this.#derivedTable(table).nodes.get(key)?.value;
-  }
-
-  /** All keys of a table that have a value. */
-  *entries(table: DerivedName): Generator<[key: string, value: unknown]> {
-    for (const node of this.#derivedTable(table).nodes.values()) {
-      if (node.value !== undefined) yield [node.key, node.value];
-    }
   }
 
   count(index: IndexName, group: string): number {
@@ -189,7 +149,13 @@ export class Engine {
     const applies = this.#applies;
     let found: Difference[] = [];
     let steps = 0;
-    const work = this.#verifySteps(applies);
+    const work = verifySteps({
+      state: this.#state,
+      rows: this.#rows,
+      pairs: this.#pairs,
+      derive: (node) => this.#guarded(node),
+      undisturbed: () => this.#applies === applies,
+    });
     for (;;) {
       // Half of a batch is no difference.
       while (this.#applying) yield [];
@@ -206,107 +172,7 @@ export class Engine {
     yield found;
   }
 
-  *#verifySteps(applies: number): Generator<Difference | undefined> {
-    for (const table of this.#derived) {
-      for (const node of table.nodes.values()) {
-        const same = sameValue(table, this.#guarded(node), node.value);
-        yield same ? undefined : differs(table, node.key, "its value is not what the rows give");
-      }
-    }
-    let pairs = 0;
-    for (const table of this.#tables.values()) {
-      yield* this.#verifyProjections(table, applies);
-      pairs += yield* this.#verifyPairs(table);
-    }
-    if (this.#applies !== applies || pairs === this.#pairs.count) return;
-    yield { table: "pairs", key: "*", problem: `there are ${this.#pairs.count}, not ${pairs}` };
-  }
-
-  /** Every row has given birth to its pairs; answers how many. */
-  *#verifyPairs(table: TableState): Generator<Difference | undefined, number> {
-    let count = 0;
-    if (table.pairs.length === 0) return count;
-    for (const [id, row] of this.#allRows(table)) {
-      const all = table.pairs.flatMap((pairs) => pairs(id, row));
-      count += all.length;
-      const lost = all.find(([first, second]) => !this.#pairs.has(first, second));
-      yield lost && differs(table, id, `the pair ${lost.join(" ")} is missing`);
-    }
-    return count;
-  }
-
-  /** Every row has given birth to its keys and stands in its groups, and nothing else has. */
-  *#verifyProjections(table: TableState, applies: number): Generator<Difference | undefined> {
-    const refs = table.feeds.map(() => 0);
-    const entries = table.indexes.map(() => 0);
-    for (const [id, row] of this.#allRows(table)) {
-      let missing: string | undefined;
-      table.feeds.forEach((feed, at) => {
-        for (const key of feed.keys(id, row)) {
-          refs[at] = (refs[at] ?? 0) + 1;
-          if (!feed.into.nodes.has(key)) missing = `${feed.into.name} lacks its key ${key}`;
-        }
-      });
-      table.indexes.forEach((index, at) => {
-        for (const [group, member] of pairsOf(index, id, row)) {
-          entries[at] = (entries[at] ?? 0) + 1;
-          if (!index.groups.has(group, member)) missing = `it is missing in the group ${group}`;
-        }
-      });
-      yield missing === undefined ? undefined : differs(table, id, missing);
-    }
-    if (this.#applies !== applies) return;
-    for (const [at, index] of table.indexes.entries()) {
-      if (index.groups.entries === entries[at]) continue;
-      yield differs(table, "*", `an index has ${index.groups.entries} entries, not ${entries[at]}`);
-    }
-  }
-
-  *#allRows(table: TableState): Generator<[string, unknown]> {
-    if (table.rank > 0) yield* this.entries(table.name as DerivedName);
-    else for (const row of this.#rows.values(table.name as RowChange["table"])) yield [row.id, row];
-  }
-
-  // ---- graph ----
-
-  #declare(spec: DerivedTable): void {
-    const state: DerivedState = {
-      ...newTable(spec.name, this.#derived.length + 1),
-      derive: spec.derive,
-      equal: spec.equal as DerivedState["equal"],
-      nodes: new Map(),
-      dirty: [],
-    };
-    for (const source of spec.sources) {
-      this.#table(source.table).feeds.push({ into: state, keys: source.keys as Project });
-    }
-    this.#derived.push(state);
-    this.#tables.set(spec.name, state);
-  }
-
-  #declareIndex(name: string, spec: Index): void {
-    const over = this.#table(spec.table);
-    const state: IndexState = {
-      over,
-      entries: spec.entries as IndexState["entries"],
-      groups: new Groups(),
-      membersCells: new Map(),
-      countCells: new Map(),
-      firstCells: new Map(),
-    };
-    over.indexes.push(state);
-    this.#indexes.set(name, state);
-  }
-
-  /** A table by name; a name not seen before is a table of the model. */
-  #table(name: string): TableState {
-    let table = this.#tables.get(name);
-    if (table === undefined) {
-      table = newTable(name, 0);
-      this.#tables.set(name, table);
-    }
-    return table;
-  }
+  // ---- reading ----
 
   #derivedTable(name: DerivedName): DerivedState {
     const table = this.#tables.get(name);
@@ -332,12 +198,12 @@ export class Engine {
         : this.#rows.get(table.name as RowChange["table"], id);
     const read = {
       row: (name: ReadableName, id: string): unknown => {
-        const table = this.#table(name);
+        const table = tableNamed(this.#tables, name);
         track(table, table.rowCells, id);
         return rowOf(table, id);
       },
       exists: (name: ReadableName, id: string): boolean => {
-        const table = this.#table(name);
+        const table = tableNamed(this.#tables, name);
         track(table, table.existsCells, id);
         return rowOf(table, id) !== undefined;
       },
@@ -478,37 +344,6 @@ export class Engine {
   }
 }
 
-function newTable(name: string, rank: number): TableState {
-  const cells = { rowCells: new Map(), existsCells: new Map() };
-  return { name, rank, ...cells, indexes: [], feeds: [], pairs: [] };
-}
-
-function isDerived(table: TableState): table is DerivedState {
-  return table.rank > 0;
-}
-
-function sameValue(table: DerivedState, a: unknown, b: unknown): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  return table.equal(a, b);
-}
-
 function sameKeys(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((key, at) => key === b[at]);
-}
-
-/** The distinct pairs of a row. */
-function pairsOf(index: IndexState, id: string, row: unknown): [string, string][] {
-  const pairs: [string, string][] = [];
-  index.entries(id, row, (group, member) => {
-    if (!hasPair(pairs, group, member)) pairs.push([group, member]);
-  });
-  return pairs;
-}
-
-function hasPair(pairs: readonly [string, string][], group: string, member: string): boolean {
-  return pairs.some((pair) => pair[0] === group && pair[1] === member);
-}
-
-function differs(table: TableState, key: string, problem: string): Difference {
-  return { table: table.name, key, problem };
 }

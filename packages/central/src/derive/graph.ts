@@ -12,7 +12,7 @@
 //     |      |-> presence -> relayed -> network-config
 //     |      |       |-> flood-peer
 //     |      |-> open-network -> network-config
-//     |      |-> claimed (segment) -> address-owner
+//     |      |-> claimed (placement, segment) -> address-owner (located)
 //     |      |-> neighbour (claimed, routers-on, leak) -> router-neighbour
 //     |
 //     |-> hosted (routers-on) -> reach (adjacent) -> hears -> subscription (router, network, flood)

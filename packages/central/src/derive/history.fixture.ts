@@ -4,6 +4,7 @@
 import fc from "fast-check";
 import type { RowEdit } from "./memory-rows.ts";
 import { rowOf } from "./memory-rows.ts";
+import { withTouches } from "./touched-rows.fixture.ts";
 
 const CHASSIS = 4;
 const NETWORKS = 4;
@@ -388,17 +389,20 @@ const whole: RowEdit[] = [
   }).flat(),
 ];
 
-/** Steps of one to eight edits. */
+/** One to eight edits, then changes of up to two rows that concern nobody. */
+const step = fc
+  .record({
+    edits: fc.array(edit, { minLength: 1, maxLength: 8 }),
+    picks: fc.array(below(1000), { maxLength: 2 }),
+  })
+  .map(({ edits, picks }) => ({ edits: edits.flat(), picks }));
+
 export const history: fc.Arbitrary<RowEdit[][]> = fc
   .tuple(
     fc.oneof(
       { weight: 4, arbitrary: fc.constant(whole) },
       { weight: 1, arbitrary: fc.constant<RowEdit[]>([]) },
     ),
-    fc.array(fc.array(edit, { minLength: 1, maxLength: 8 }), {
-      minLength: 1,
-      maxLength: 25,
-      size: "max",
-    }),
+    fc.array(step, { minLength: 1, maxLength: 25, size: "max" }),
   )
-  .map(([first, rest]) => [first].concat(rest.map((step) => step.flat())));
+  .map(([first, rest]) => withTouches([{ edits: first, picks: [] }, ...rest]));

@@ -6,26 +6,30 @@ import { ipToHex } from "@weft/shared/net/ip.ts";
 import { innerMtuBytes } from "@weft/shared/net/mtu.ts";
 import type { Index, IndexName } from "./spec.ts";
 
+type Emit = (group: string, member: string) => void;
+
 /** Chassis keys have at most five digits: padded, text order is number order. */
 const paddedKey = (chassisKey: string): string => chassisKey.padStart(5, "0");
 
+/** Key of a row, decimal -> its id. */
+function byKey(
+  table: "network" | "port" | "chassis" | "router" | "route" | "policy-route" | "route-leak",
+): Index {
+  return {
+    table,
+    entries: (id: string, row: { readonly key: number }, emit: Emit) => emit(String(row.key), id),
+  };
+}
+
 /** Names say what is grouped, by what. */
 export const indexes: Readonly<Record<IndexName, Index>> = {
-  /** Network key -> network id. */
-  networkByKey: {
-    table: "network",
-    entries: (id, row, emit) => emit(String(row.key), id),
-  },
-  /** Port key -> port id. */
-  portByKey: {
-    table: "port",
-    entries: (id, row, emit) => emit(String(row.key), id),
-  },
-  /** Chassis key -> chassis id. */
-  chassisByKey: {
-    table: "chassis",
-    entries: (id, row, emit) => emit(String(row.key), id),
-  },
+  networkByKey: byKey("network"),
+  portByKey: byKey("port"),
+  chassisByKey: byKey("chassis"),
+  routerByKey: byKey("router"),
+  routeByKey: byKey("route"),
+  policyByKey: byKey("policy-route"),
+  leakByKey: byKey("route-leak"),
   /** Network id -> subnet ids. */
   subnetByNetwork: {
     table: "subnet",
@@ -77,26 +81,6 @@ export const indexes: Readonly<Record<IndexName, Index>> = {
       emit(network, paddedKey(chassis));
       emit(`${network}/${chassisBlock(Number(chassis))}`, paddedKey(chassis));
     },
-  },
-  /** Router key -> router id. */
-  routerByKey: {
-    table: "router",
-    entries: (id, row, emit) => emit(String(row.key), id),
-  },
-  /** Route key -> route id. */
-  routeByKey: {
-    table: "route",
-    entries: (id, row, emit) => emit(String(row.key), id),
-  },
-  /** Policy key -> id of the policy route. */
-  policyByKey: {
-    table: "policy-route",
-    entries: (id, row, emit) => emit(String(row.key), id),
-  },
-  /** Leak key -> leak id. */
-  leakByKey: {
-    table: "route-leak",
-    entries: (id, row, emit) => emit(String(row.key), id),
   },
   /** `<network id> <ip>` -> segments that hold the address, of routers that are down too. */
   interfaceByAddress: {
