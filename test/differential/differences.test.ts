@@ -92,10 +92,10 @@ const far = (ttl: number, src: string) =>
   error(11, 0, { from: "10.255.1.2", ttl, about: "10.0.1.11 > 10.0.4.16" }, src);
 
 /** What an owner with port security off says to all when somebody wants its address. */
-const told = (to: string): Arrival => {
-  const what = { from: "fd00:1::12", to: "ff02::1", target: "fd00:1::12", option: "p2" };
+const told = (to: string, by = "p2", ip = "fd00:1::12"): Arrival => {
+  const what = { from: ip, to: "ff02::1", target: ip, option: by };
   const said = { kind: "nd", op: "advertisement", ...what } as const;
-  return { port: to, src: "p2", dst: "33:33:00:00:00:01", what: said };
+  return { port: to, src: by, dst: "33:33:00:00:00:01", what: said };
 };
 const leaked = (ttl: number) => gets("p7", { to: "10.0.5.17", ttl }, "router r3");
 
@@ -377,6 +377,17 @@ const CASES: readonly Case[] = [
     wrong: [
       [[told("p1")], []],
       [[], [told("p4")]],
+    ],
+  },
+  {
+    name: "address detection",
+    topology: put(WORLD, port(7, 3, { host: 0 }), port(9, 3)),
+    probe: ask("fd00:3::17", { from: "p5", as: null }),
+    ovn: [],
+    weft: [told("p5", "p7", "fd00:3::17"), told("p9", "p7", "fd00:3::17")],
+    wrong: [
+      [[told("p9", "p7", "fd00:3::17")], []],
+      [[], [told("p7", "p9", "fd00:3::17")]],
     ],
   },
   {

@@ -5,6 +5,7 @@ import type { Arrival } from "./observe.ts";
 import { arrivalText } from "./observe.ts";
 import type { Probe } from "./probes.ts";
 import { fates, policyFor } from "./reference.ts";
+import { ALL_NODES } from "../lab/frames.ts";
 import { contains, familyOf, get, heldBy, isProvider, portsOf, type Topology } from "./topology.ts";
 import {
   type Disagreement,
@@ -398,13 +399,18 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     name: "address detection",
     ovn: "drops ARP probes; tells nobody that an IPv6 address is taken, but asks those without port security",
-    weft: "tells who asks that the address is taken; asks all others when nobody is known to have it",
+    weft: "tells who asks that the address is taken, as its owner on the wire tells all; asks all others when nobody is known to have it",
     explain: ({ topology, probe, ovn, weft }) => {
       if (probe.kind !== "question" || probe.as !== null) return NOTHING;
       const { network, id } = get(topology, "port", probe.from);
       const owner = whoHas(topology, network, probe.target);
       const asked = weft.filter(({ port, src }) => owner === null && port !== id && src === id);
-      const told = weft.filter(({ port, src }) => owner !== null && port === id && src === owner);
+      // On the wire the owner is asked, if it is elsewhere, and answers to all.
+      const isWired = isProvider(get(topology, "network", network));
+      const isToAll = ({ what }: Arrival) => isWired && what.kind === "nd" && what.to === ALL_NODES;
+      const told = weft.filter(
+        (one) => owner !== null && one.src === owner && (one.port === id || isToAll(one)),
+      );
       // An answer to the unspecified address is taken by nobody; who is not answered for is asked for.
       const open = portsOf(topology, network).find((port) => port.id === owner)?.security === false;
       const others = ovn.filter(

@@ -29,6 +29,7 @@ import {
   unclaimed,
   withFewerAddresses,
   withMoreAddresses,
+  withoutPair,
   withPair,
   withPort,
 } from "./pieces.ts";
@@ -246,6 +247,12 @@ export const FEATURES: readonly Feature[] = [
     chance: 0.3,
     add: (topology, random) => withPair(topology, random),
     changes: [(topology, random) => withPair(topology, random), claimed],
+  },
+  {
+    name: "claims without a pair",
+    chance: 0.2,
+    add: withoutPair,
+    changes: [withoutPair],
   },
   {
     name: "claims on provider networks",

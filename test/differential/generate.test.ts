@@ -7,7 +7,7 @@ import { type Case, generateCase } from "./generate.ts";
 import { fixed } from "./shrink.ts";
 import { GUESTS_PER_HOST } from "./side.ts";
 import { membersOf, sweepsOf } from "./sweeps.ts";
-import { all, get, KINDS, type Leak, prefixLength } from "./topology.ts";
+import { all, get, KINDS, type Leak, type Port, prefixLength } from "./topology.ts";
 import { problems } from "./validity.ts";
 
 const SEEDS = Array.from({ length: 300 }, (_, index) => index + 1);
@@ -81,10 +81,25 @@ test("networks are of every type, and shared ones are used by several projects",
   }
 });
 
-test("addresses are claimed by ports with and without port security", () => {
+test("addresses are claimed by ports with and without port security, in pairs and not, and move", () => {
   const ports = topologies.flatMap((one) => all(one, "port"));
   const claiming = ports.filter(({ claims }) => claims.length > 0);
   expect(new Set(claiming.map(({ security }) => security))).toEqual(new Set([true, false]));
+  const isPaired = ({ pairs }: Port, ip: string) => pairs.some((pair) => pair.ip === ip);
+  const unpaired = claiming.filter((port) => port.claims.some((ip) => !isPaired(port, ip)));
+  expect(unpaired.length).toBeGreaterThan(20);
+  // What one port has lost another one has got.
+  const moved = cases.flatMap(({ steps }) =>
+    steps.slice(1).flatMap(({ topology }, at) => {
+      const before = steps[at]?.topology ?? topology;
+      return all(before, "port").flatMap((port) => {
+        const now = topology.get(port.id);
+        const kept = now?.kind === "port" ? now.claims : port.claims;
+        return port.claims.filter((ip) => !kept.includes(ip)).map((ip) => isPaired(port, ip));
+      });
+    }),
+  );
+  expect(new Set(moved)).toEqual(new Set([true, false]));
 });
 
 test("ECMP is swept before and after it loses a member", () => {

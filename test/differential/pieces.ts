@@ -7,6 +7,7 @@ import type { Random } from "./random.ts";
 import {
   all,
   get,
+  isAskedFor,
   isProvider,
   isShared,
   type Item,
@@ -190,6 +191,21 @@ export function withPair(topology: Topology, random: Random, onTheWire = false):
   return claimed(ready, random);
 }
 
+/** An address that no pair names, of a network with a router: up to two of its ports get port security off, and one announces it. */
+export function withoutPair(topology: Topology, random: Random): Topology {
+  const asked = all(topology, "subnet").flatMap(({ cidr, network }) => {
+    const ip = addressAt(cidr, 160);
+    return isAskedFor(topology, network, ip) ? [{ ip, network }] : [];
+  });
+  if (asked.length === 0) return topology;
+  const { ip, network } = random.pick(asked);
+  const ports = random.shuffle(portsOf(topology, network).filter(({ up }) => up));
+  const able = ports.filter((port) => !port.security || unclaimed(port)).slice(0, 2);
+  if (able.length === 0) return topology;
+  const ready = put(topology, ...able.map((port) => ({ ...port, security: false })));
+  return announced(ready, random.pick(able).id, ip);
+}
+
 /** A port announces an address of its pairs, and takes it from who has it. */
 export function claimed(topology: Topology, random: Random): Topology {
   const able = all(topology, "port").filter(
@@ -198,7 +214,11 @@ export function claimed(topology: Topology, random: Random): Topology {
   if (able.length === 0) return topology;
   const port = random.pick(able);
   const { ip } = random.pick(port.pairs.filter((pair) => !pair.ip.includes("/")));
-  const others = portsOf(topology, port.network)
+  return announced(topology, port.id, ip);
+}
+
+function announced(topology: Topology, id: string, ip: string): Topology {
+  const others = portsOf(topology, get(topology, "port", id).network)
     .filter(({ claims }) => claims.includes(ip))
     .map((other) =>
       withClaims(
@@ -206,7 +226,7 @@ export function claimed(topology: Topology, random: Random): Topology {
         other.claims.filter((one) => one !== ip),
       ),
     );
-  const now = get(put(topology, ...others), "port", port.id);
+  const now = get(put(topology, ...others), "port", id);
   const rest = now.claims.filter((one) => one !== ip);
   return put(topology, ...others, withClaims(now, [...rest, ip]));
 }

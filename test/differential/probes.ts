@@ -366,7 +366,7 @@ function ask(from: Port, target: string, random: Random): Probe | null {
 
 function announce(_topology: Topology, from: Port, random: Random): Probe | null {
   if (from.ips.length === 0) return null;
-  return { kind: "announcement", from: from.id, ip: random.pick(from.ips), mac: from.mac };
+  return { kind: "announcement", from: from.id, ip: random.pick(heldBy(from)), mac: from.mac };
 }
 
 export function describeProbe(probe: Probe): string {

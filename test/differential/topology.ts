@@ -36,7 +36,10 @@ export interface Port {
   /** Speaks for its own addresses only. */
   readonly security: boolean;
   readonly up: boolean;
-  /** Addresses out of its pairs that the guest has announced as its own, as the last one that did. */
+  /**
+   * Addresses that the guest has announced as its own, as the last one that did: of its pairs, or with port security off any that a
+   * router asks for.
+   */
   readonly claims: readonly string[];
   /** Number of its host, from 0. */
   readonly host: number;
@@ -196,6 +199,17 @@ export function isOverlay(topology: Topology, segment: string): boolean {
 
 export function isShared({ type }: Network): boolean {
   return "vlan" in type && type.shared;
+}
+
+/** Whether a router of the network's project asks the ports of it, an overlay, for an address: it is connected to it. */
+export function isAskedFor(topology: Topology, network: string, ip: string): boolean {
+  if (!isOverlay(topology, network)) return false;
+  const { project } = get(topology, "network", network);
+  return attachments(topology).some(({ segment, router: id, addresses }) => {
+    const router = get(topology, "router", id);
+    const connects = addresses.some(({ cidr }) => contains(cidr, ip));
+    return segment === network && router.up && router.project === project && connects;
+  });
 }
 
 /** Addresses that a port has: its own, and those that it claimed. */

@@ -9,6 +9,7 @@ import {
   contains,
   covers,
   familyOf,
+  isAskedFor,
   isOverlay,
   isShared,
   type Item,
@@ -73,7 +74,8 @@ function clashes(topology: Topology): readonly string[] {
       for (const what of [port.mac, ...port.ips, ...port.claims]) take(what);
       if (port.ips.length === 0 || !port.ips.every(inside)) found.push(`${port.id} is outside`);
       for (const ip of port.claims) {
-        if (!port.pairs.some((pair) => pair.ip === ip))
+        const isOpen = !port.security && isAskedFor(topology, network, ip);
+        if (!isOpen && !port.pairs.some((pair) => pair.ip === ip))
           found.push(`${port.id} may not claim ${ip}`);
       }
     }

@@ -93,10 +93,7 @@ export class WeftSide implements Side {
 
   async claim(tag: string, before: Topology, after: Topology): Promise<void> {
     if (!this.guests.claim(before, after)) return;
-    // A port with port security off is asked when a router needs the address.
-    const ports = all(after, "port").filter(
-      ({ claims, up, security }) => up && security && claims.length > 0,
-    );
+    const ports = all(after, "port").filter(({ claims, up }) => up && claims.length > 0);
     await this.#untilPorts("have claimed", ports, tag, (port, status) =>
       port.claims.every((ip) => status.claimedIps.includes(ip)),
     );

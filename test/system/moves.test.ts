@@ -1,48 +1,27 @@
-// Ports and addresses that come, go and move while numbered datagrams run: addresses of allowed pairs, ports between chassis, two
-// plugs for one port, admin state, deletion. Deadlines are three times the promise; the true figures are the bench's.
+// Ports that come, go and move while numbered datagrams run: between chassis, two plugs for one port, admin state, deletion. Addresses
+// that move are claims.test.ts. Deadlines are three times the promise; the true figures are the bench's.
 
 import { readFile } from "node:fs/promises";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { Cluster } from "../lab/cluster.ts";
-import { BROADCAST, gratuitousAdvertisement, gratuitousArp, udp } from "../lab/frames.ts";
+import { BROADCAST, udp } from "../lab/frames.ts";
 import { Guest, type StreamResult } from "../lab/guest.ts";
 import { type Host, Hosts } from "../lab/hosts.ts";
 import * as intent from "../lab/intent.ts";
 import { until } from "../lab/ovs.ts";
-import { during, INTERVAL_MS } from "../lab/streams.ts";
+import { during } from "../lab/streams.ts";
 
 const A = "chassis-a";
 const B = "chassis-b";
 const C = "chassis-c";
 
-/** From an announcement until all others send there. */
+/** From a plug until all others send there. */
 const MOVE_MS = 3_000;
 
-const VIP = "10.3.0.100";
-const VIP6 = "fd03::100";
-const VIRTUAL_MAC = "00:00:5e:00:01:07";
-const VIRTUAL_IP = "10.3.0.101";
-const VIRTUAL_IP6 = "fd03::101";
-
-const pairs = `allowedAddressPairs:
-    - {ip: ${VIP}}
-    - {ip: "${VIP6}"}
-    - {ip: ${VIRTUAL_IP}, mac: "${VIRTUAL_MAC}"}
-    - {ip: "${VIRTUAL_IP6}", mac: "${VIRTUAL_MAC}"}`;
-
-/** Of network `vips` or `life`. */
-const addresses = (network: string, last: number) =>
-  network === "vips" ? [`10.3.0.${last}`, `fd03::${last}`] : [`10.4.0.${last}`, `fd04::${last}`];
-
 const portText = (id: string, network: string, chassis: string | null, last: number, more = "") =>
-  intent.portText({ id, network, chassis, ips: addresses(network, last), more });
+  intent.portText({ id, network, chassis, ips: [`10.4.0.${last}`, `fd04::${last}`], more });
 
 const INTENT = [
-  intent.networkText({ id: "vips", cidrs: ["10.3.0.0/24", "fd03::/64"] }),
-  portText("vip-a", "vips", A, 11, pairs),
-  portText("vip-b", "vips", B, 12, pairs),
-  portText("near", "vips", A, 13),
-  portText("far", "vips", C, 14),
   intent.networkText({ id: "life", cidrs: ["10.4.0.0/24", "fd04::/64"] }),
   portText("life-a", "life", A, 11),
   portText("life-b", "life", B, 12),
@@ -131,108 +110,6 @@ async function expectClosed(id: string, via: string, peer: string): Promise<void
 
 /** Hosts that are closed at this point of the file. */
 let closedNow: readonly string[] = [];
-
-describe("an address of an allowed pair belongs to the port that last spoke for it", () => {
-  const holders = ["vip-a", "vip-b"] as const;
-
-  async function take(id: (typeof holders)[number]): Promise<void> {
-    const guest = cluster.guest(id);
-    await guest.exec("ip", "address", "add", `${VIP}/24`, "dev", "eth0");
-    await guest.exec("ip", "address", "add", `${VIP6}/64`, "dev", "eth0", "nodad");
-    const { mac, tap } = hosts.get(id);
-    tap.send(gratuitousArp(mac, VIP));
-    tap.send(gratuitousAdvertisement(mac, VIP6));
-  }
-
-  async function give(id: (typeof holders)[number]): Promise<void> {
-    const guest = cluster.guest(id);
-    await guest.exec("ip", "address", "delete", `${VIP}/24`, "dev", "eth0");
-    await guest.exec("ip", "address", "delete", `${VIP6}/64`, "dev", "eth0");
-  }
-
-  async function expectHolder(id: string, ips: readonly string[]): Promise<void> {
-    for (const client of ["near", "far"]) {
-      for (const ip of ips) {
-        await until(
-          `${id} to answer ${client} on ${ip}`,
-          async () => (await whoAnswers(client, ip)) === id,
-          MOVE_MS,
-        );
-      }
-    }
-    await until(`${id} to be listed with ${ips.join(", ")}`, async () => {
-      const { status } = (await portOf(id)) as { status?: { claimedIps?: readonly string[] } };
-      return ips.every((ip) => status?.claimedIps?.includes(ip));
-    });
-  }
-
-  test("the first one that announces it", async () => {
-    expect(await whoAnswers("far", VIP)).toBeNull();
-    await take("vip-a");
-    await expectHolder("vip-a", [VIP, VIP6]);
-  });
-
-  test("it moves under traffic, there and back", async () => {
-    for (const [from, to] of [
-      ["vip-a", "vip-b"],
-      ["vip-b", "vip-a"],
-    ] as const) {
-      const streams = ["near", "far"].flatMap((client) =>
-        [VIP, VIP6].map((ip) => [client, ip] as const),
-      );
-      const results = await streaming(streams, async () => {
-        await give(from);
-        await take(to);
-        await expectHolder(to, [VIP, VIP6]);
-      });
-      for (const { sent, received, longestGapMs } of results) {
-        expect(longestGapMs).toBeLessThan(MOVE_MS);
-        expect(received).toBeGreaterThan(0);
-        expect(sent - received).toBeLessThan(MOVE_MS / INTERVAL_MS);
-      }
-    }
-  });
-
-  test("with a virtual MAC, as VRRP has it", async () => {
-    const takeVirtual = async (id: (typeof holders)[number]) => {
-      const guest = cluster.guest(id);
-      await guest.exec(
-        ...["ip", "link", "add", "vrrp0", "link", "eth0", "address", VIRTUAL_MAC, "type"],
-        ...["macvlan", "mode", "private"],
-      );
-      await guest.exec("ip", "link", "set", "vrrp0", "up");
-      await guest.exec("ip", "address", "add", `${VIRTUAL_IP}/32`, "dev", "vrrp0");
-      await guest.exec("ip", "address", "add", `${VIRTUAL_IP6}/128`, "dev", "vrrp0", "nodad");
-      const { tap } = hosts.get(id);
-      tap.send(gratuitousArp(VIRTUAL_MAC, VIRTUAL_IP));
-      tap.send(gratuitousAdvertisement(VIRTUAL_MAC, VIRTUAL_IP6));
-    };
-    const virtual = [VIRTUAL_IP, VIRTUAL_IP6];
-    await takeVirtual("vip-a");
-    await expectHolder("vip-a", virtual);
-    const streams = ["near", "far"].flatMap((client) => virtual.map((ip) => [client, ip] as const));
-    const results = await streaming(streams, async () => {
-      await cluster.guest("vip-a").exec("ip", "link", "delete", "vrrp0");
-      await takeVirtual("vip-b");
-      await expectHolder("vip-b", virtual);
-    });
-    for (const { received, longestGapMs } of results) {
-      expect(longestGapMs).toBeLessThan(MOVE_MS);
-      expect(received).toBeGreaterThan(0);
-    }
-    const neighbours = await cluster.guest("far").exec("ip", "neighbour", "show", VIRTUAL_IP);
-    expect(neighbours).toContain(VIRTUAL_MAC);
-  });
-
-  test("a port that has no such pair cannot take it", async () => {
-    const { mac, tap } = hosts.get("near");
-    tap.send(gratuitousArp(mac, VIP));
-    tap.send(gratuitousAdvertisement(mac, VIP6));
-    await hosts.settle("near");
-    await expectHolder("vip-a", [VIP, VIP6]);
-    expect((await portOf("near")).status).not.toHaveProperty("claimedIps");
-  });
-});
 
 test("a port that is admin down is closed both ways until it is up again", async () => {
   await apply(portText("life-b", "life", B, 12, "adminDown: true"));

@@ -151,6 +151,18 @@ const cases: Readonly<Record<string, Case>> = {
       }),
     ],
   },
+  "provider-claimed": {
+    about:
+      "Two ports of a provider network may hold 10.0.0.100: who claimed it is told to its chassis.",
+    rows: [
+      ...[host(1), host(2), network(provider)],
+      ...[7, 8].flatMap((key) => port(key, key - 6, { allowedAddressPairs: pairs })),
+      put("claim", {
+        ...{ id: "blue/10.0.0.100", network: "blue", ip: "10.0.0.100", port: "p8" },
+        ...{ mac: "00:00:5e:00:01:01", generation: 2n },
+      }),
+    ],
+  },
   "port-security-off": {
     about: "A port without port security asks for unknown unicast; another is admin down.",
     rows: [

@@ -52,7 +52,8 @@ function wordsOf(key: string, body: InstructionBody["body"]): Words {
     }
     case "addressOwner": {
       const { ip, mac, portKey, chassisKey, vtepIp } = body.value;
-      const where = { chassis: chassisKey, vtep: bytesToIp(vtepIp) };
+      const vtep = vtepIp.length === 0 ? "" : bytesToIp(vtepIp);
+      const where = { chassis: chassisKey, vtep };
       return { ip: bytesToIp(ip), mac: bytesToMac(mac), port: portKey, ...where };
     }
     case "router":

@@ -50,7 +50,9 @@ test("each chassis is told what the reference gives it: routed topologies", () =
   for (const kind of ["interface", "route", "policy", "neighbour", "claimed", "leaked"]) {
     expect([kind, (seen.get(`router/${kind}`) ?? 0) > 100]).toEqual([kind, true]);
   }
-  expect(seen.get("flood/peer")).toBeGreaterThan(100);
+  for (const kind of ["flood/peer", "network/address", "chassis/address"]) {
+    expect([kind, (seen.get(kind) ?? 0) > 100]).toEqual([kind, true]);
+  }
 });
 
 test("each chassis is told what the reference gives it: histories", () => {
@@ -91,8 +93,8 @@ test("nothing of a tenant reaches a chassis that hosts nothing of it, leaks asid
     }),
     { numRuns: 300 },
   );
-  const kinds = ["network", "shared network", "router", "claim", "leaked route", "leaked port"];
-  for (const kind of kinds) {
+  const kinds = ["network", "shared network", "router", "claim", "claim on the wire"];
+  for (const kind of [...kinds, "leaked route", "leaked port"]) {
     expect([kind, (judged.get(kind) ?? 0) > 100]).toEqual([kind, true]);
   }
 });
@@ -107,6 +109,15 @@ function mayHear(
 ): boolean {
   const [key = "", addresses = ""] = line.split(" ");
   const [space = "", owner = "", kind = "", ...rest] = key.split("/");
+  if (space === "chassis" && kind === "address") {
+    const [networkKey, hex = ""] = rest;
+    const network = byKey(rows.values("network"), networkKey);
+    const claim = rows.get("claim", `${network.id}/${textOf(hex)}`);
+    const port = rows.get("port", claim?.port ?? "");
+    if (port === undefined || owner !== chassis) return false;
+    count(judged, "claim on the wire");
+    return network.encap === null && placedOn(rows, port) === chassis && tenants.has(port.project);
+  }
   if (space === "chassis") return owner === chassis;
   if (space === "network" || space === "flood") {
     const network = byKey(rows.values("network"), owner);

@@ -271,6 +271,10 @@ export function expected(rows: AllRows, chassisIds: readonly string[]): Map<stri
     const routers = new Set<string>();
     for (const port of hosted) {
       if (known) keys.add(`chassis/${id}/port/${port.key}`);
+      for (const { network, port: holder, ip } of claims) {
+        if (holder !== port || network.encap !== null) continue;
+        keys.add(`chassis/${id}/address/${network.key}/${hexOf(bitsOf(ip))}`);
+      }
       for (const { router, network } of touches) {
         if (network?.id !== port.network || router.project !== port.project) continue;
         for (const other of rows.values("router")) {

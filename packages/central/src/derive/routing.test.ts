@@ -1,8 +1,7 @@
 // What derivation says of routers in known situations, and what a change costs: derivations counted table by table, because a change
 // must touch its own keys and its own routers, whatever else there is.
-import { InstructionBody } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { expect, test } from "vitest";
-import { createDeriver } from "./deriver.ts";
+import { derived, keysOf, put } from "./derived.fixture.ts";
 import { Engine } from "./engine.ts";
 import { graph } from "./graph.ts";
 import { indexes } from "./indexes.ts";
@@ -10,9 +9,7 @@ import { Interest } from "./interest.ts";
 import { MemoryRows, type RowEdit, rowOf } from "./memory-rows.ts";
 import type { DerivedTable } from "./spec.ts";
 import { subscription } from "./tables/subscription.ts";
-
-const put = (table: RowEdit["table"], row: { id: string }): RowEdit =>
-  ({ table, id: row.id, row }) as RowEdit;
+import { concernsDerivation } from "./unread-fields.ts";
 
 const chassis = (key: number): RowEdit => put("chassis", rowOf.chassis({ id: `c${key}`, key }));
 
@@ -69,22 +66,6 @@ const link = (key: number, first: number, second: number): RowEdit => {
   return put("router-link", rowOf["router-link"]({ id: `l${key}`, key, ends }));
 };
 
-function derived(...edits: RowEdit[]) {
-  const rows = new MemoryRows();
-  rows.edit(1n, edits);
-  const deriver = createDeriver({ rows });
-  const apply = (...changes: RowEdit[]) => deriver.apply(rows.edit(2n, changes));
-  const read = (key: string) => {
-    const body = deriver.interest.instructions(key.split("/", 2).join("/")).get(key);
-    return body && InstructionBody.decode(body).body?.value;
-  };
-  const hears = (of: string) => [...deriver.interest.scopes(of).keys()].sort();
-  return { rows, deriver, apply, read, hears };
-}
-
-const keysOf = (batch: { instructions: readonly { key: string }[] }): string[] =>
-  batch.instructions.map((change) => change.key).sort();
-
 /** An engine whose derivations are counted; `spent` answers those since the last call, by table. */
 function counted(edits: readonly RowEdit[]) {
   const rows = new MemoryRows();
@@ -104,7 +85,7 @@ function counted(edits: readonly RowEdit[]) {
   const interest = new Interest();
   const engine = new Engine({
     ...{ rows, tables, indexes, pairSources: subscription, pairs: interest },
-    ...{ onChange: () => undefined, onError },
+    ...{ concerns: concernsDerivation, onChange: () => undefined, onError },
   });
   engine.apply(first.changes);
   interest.takeChanges();
@@ -331,7 +312,9 @@ test("an address that a port of a provider network claimed is told to the router
     ...port(4, 1, 2, { portSecurity: false }),
   );
   const [key, third] = ["router/1/claimed/1/0a000163", "router/3/claimed/1/0a000163"];
-  expect(keysOf(apply(vip("p1")))).toEqual([key, third]);
+  const routersOf = (batch: Parameters<typeof keysOf>[0]) =>
+    keysOf(batch).filter((one) => one.startsWith("router/"));
+  expect(routersOf(apply(vip("p1")))).toEqual([key, third]);
   expect(read(key)).toEqual({
     ...{ routerKey: 1, portKey: 1, networkKey: 1, chassisKey: 1, encap: 0 },
     mac: Buffer.of(0, 0, 0x5e, 0, 1, 2),
@@ -339,10 +322,10 @@ test("an address that a port of a provider network claimed is told to the router
     vtepIp: Buffer.alloc(0),
   });
   // It moves: two rows change, one for each router.
-  expect(keysOf(apply(vip("p2")))).toEqual([key, third]);
+  expect(routersOf(apply(vip("p2")))).toEqual([key, third]);
   expect(read(key)).toMatchObject({ portKey: 2, chassisKey: 2 });
   // To another project, and its router alone.
-  expect(keysOf(apply(vip("p3")))).toEqual([key, "router/2/claimed/1/0a000163", third]);
+  expect(routersOf(apply(vip("p3")))).toEqual([key, "router/2/claimed/1/0a000163", third]);
   expect([read(key), read(third)]).toEqual([undefined, undefined]);
   // No router asks there: port security off is no leave to hold an address.
   apply(vip("p4"));
@@ -363,7 +346,51 @@ test("an address that a port of a provider network claimed is told to the router
   }
 });
 
-test("a claim that moves costs one row a router of its project, however many ports there are", () => {
+test("an address that a port of a provider network claimed is told to the chassis of the port", () => {
+  const provider = { encap: null, physicalNetwork: "physnet1", shared: true };
+  const pairs = { allowedAddressPairs: [{ ip: "10.0.1.0/24", mac: "00:00:5e:00:01:02" }] };
+  const vip = (by: string) => claim(1, "10.0.1.99", by, "00:00:5e:00:01:02");
+  const { apply, read, hears } = derived(
+    ...[chassis(1), chassis(2), chassis(3), network(1, provider)].flat(),
+    ...[...port(1, 1, 1, pairs), ...port(2, 1, 2, pairs), ...port(3, 1, 3)],
+    ...port(4, 1, 2, { ...pairs, project: "blue" }),
+  );
+  const [first, second] = ["chassis/c1/address/1/0a000163", "chassis/c2/address/1/0a000163"];
+  expect(keysOf(apply(vip("p1")))).toEqual([first]);
+  expect(read(first)).toEqual({
+    ...{ networkKey: 1, portKey: 1, chassisKey: 1 },
+    ip: Buffer.of(10, 0, 1, 99),
+    mac: Buffer.of(0, 0, 0x5e, 0, 1, 2),
+    vtepIp: Buffer.alloc(0),
+  });
+  expect(hears("c1")).toEqual(["chassis/c1", "flood/1", "network/1"]);
+  // It moves to another chassis, and to another port there.
+  expect(keysOf(apply(vip("p2")))).toEqual([first, second]);
+  expect([read(first), read(second)]).toMatchObject([undefined, { portKey: 2, chassisKey: 2 }]);
+  expect(keysOf(apply(vip("p4")))).toEqual([second]);
+  expect(read(second)).toMatchObject({ portKey: 4 });
+  // The port moves and takes it along, as soon as it is programmed there.
+  const moved = port(4, 1, 1, { ...pairs, project: "blue" });
+  expect(keysOf(apply(...moved))).toEqual(expect.arrayContaining([first, second]));
+  expect([read(first), read(second)]).toMatchObject([{ portKey: 4, chassisKey: 1 }, undefined]);
+  // It is not programmed, is down, loses its pairs, goes; somebody has the address as a fixed one.
+  const plugged = rowOf.binding({ id: "p1", chassis: "c1", state: "plugged" });
+  const fixedIps = [{ subnet: "n1.4", ip: "10.0.1.99" }];
+  for (const broken of [
+    [put("binding", plugged)],
+    port(1, 1, 1, { ...pairs, adminUp: false }),
+    port(1, 1, 1),
+    [{ table: "port", id: "p1", row: undefined } as const],
+    port(5, 1, 3, { fixedIps }),
+  ]) {
+    apply(...port(1, 1, 1, pairs), vip("p1"));
+    expect(read(first)).toMatchObject({ portKey: 1 });
+    expect(keysOf(apply(...broken))).toContain(first);
+    expect(read(first)).toBeUndefined();
+  }
+});
+
+test("a claim that moves costs one row, and one a router of its project, however many ports there are", () => {
   const pairs = { allowedAddressPairs: [{ ip: "10.0.1.250", mac: null }] };
   const spent = [10, 100].map((count) => {
     const apply = counted([
@@ -376,7 +403,8 @@ test("a claim that moves costs one row a router of its project, however many por
     const { mac } = rowOf.port({ id: "", key: 11, network: "" });
     return apply(claim(1, "10.0.1.250", "p11", mac));
   });
-  expect(spent).toEqual(Array(2).fill({ claimed: 1, neighbour: 1, "router-neighbour": 1 }));
+  const once = { claimed: 1, neighbour: 1, "router-neighbour": 1, "address-owner": 1 };
+  expect(spent).toEqual(Array(2).fill(once));
 });
 
 test("a leak shows the addresses that it names, and a port comes and goes by its own keys", () => {

@@ -147,11 +147,11 @@ export interface Located {
   readonly leaked: boolean;
 }
 
-/** A valid claim of an address of allowed pairs. */
+/** A valid claim of an address. */
 export interface Claimed {
   readonly networkKey: number;
-  /** False = a provider network. */
-  readonly overlay: boolean;
+  /** Id of the one that is to host the port, on a provider network; null = an overlay. */
+  readonly chassis: string | null;
   /** Canonical text. */
   readonly ip: string;
   readonly mac: string;

@@ -1,26 +1,22 @@
-// network/<key>/address/<ip in hex>: which port of an overlay a moving address (VRRP, keepalived) belongs to now. On a provider network
-// there is no location to tell: there router-neighbour does.
+// network/<key>/address/<ip in hex>: which port of an overlay a moving address (VRRP, keepalived) belongs to now.
+// chassis/<name>/address/<network key>/<ip in hex>: the same on a provider network, where nobody but the chassis of the port is told:
+// it takes the frames for the address. Routers there are told by router-neighbour.
 
 import { ipToBytes, ipToHex } from "@weft/shared/net/ip.ts";
 import { macToBytes } from "@weft/shared/net/mac.ts";
 import { encodeBody, equalBytes, keySegment } from "../encode.ts";
-import type { DerivedTable } from "../spec.ts";
+import type { Claimed, DerivedTable } from "../spec.ts";
 
 export const addressOwner: DerivedTable<"address-owner"> = {
   name: "address-owner",
-  sources: [
-    {
-      table: "claimed",
-      keys: (_id, row) =>
-        row.overlay ? [`network/${row.networkKey}/address/${ipToHex(row.ip)}`] : [],
-    },
-  ],
+  sources: [{ table: "claimed", keys: (_id, row) => [keyOf(row)] }],
   derive(read, key) {
-    const ipHex = keySegment(key, 3);
-    const id = read.first("claimByAddress", `${keySegment(key, 1)}/${ipHex}`);
+    const wired = key.startsWith("chassis/");
+    const [networkKey, ipHex] = [keySegment(key, wired ? 3 : 1), keySegment(key, wired ? 4 : 3)];
+    const id = read.first("claimByAddress", `${networkKey}/${ipHex}`);
     const claim = id === undefined ? undefined : read.row("claimed", id);
     const at = claim && read.row("located", claim.port);
-    if (claim === undefined || !at || at.vtepIp === null) return undefined;
+    if (claim === undefined || at === undefined || keyOf(claim) !== key) return undefined;
     return encodeBody({
       $case: "addressOwner",
       value: {
@@ -29,9 +25,16 @@ export const addressOwner: DerivedTable<"address-owner"> = {
         mac: macToBytes(claim.mac),
         portKey: at.portKey,
         chassisKey: at.chassisKey,
-        vtepIp: ipToBytes(at.vtepIp),
+        vtepIp: at.vtepIp === null ? Buffer.alloc(0) : ipToBytes(at.vtepIp),
       },
     });
   },
   equal: equalBytes,
 };
+
+function keyOf({ networkKey, chassis, ip }: Claimed): string {
+  const hex = ipToHex(ip);
+  return chassis === null
+    ? `network/${networkKey}/address/${hex}`
+    : `chassis/${chassis}/address/${networkKey}/${hex}`;
+}

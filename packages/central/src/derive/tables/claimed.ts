@@ -1,6 +1,7 @@
 // claimed: claims that still hold: an allowed pair of the port covers the address, or the port has port security off and a router
 // may ask it for the address, which none does on a provider network; and nobody in the network owns it as a fixed address, no router
-// either. Judged here again, because pairs and addresses may change after the claim was taken. Intermediate.
+// either. Judged here again, because pairs and addresses may change after the claim was taken. On a provider network of a port that
+// has a chassis: that alone is told (address-owner), beside routers. Intermediate.
 
 import type { NetworkRow } from "../../model/rows.ts";
 import { pairsAllow } from "../address-pairs.ts";
@@ -24,9 +25,11 @@ export const claimed: DerivedTable<"claimed"> = {
     const address = `${claim.network} ${claim.ip}`;
     if (read.count("portByFixedIp", address) > 0) return undefined;
     if (read.count("interfaceByAddress", address) > 0) return undefined;
+    const chassis = network.encap === null ? read.row("placement", claim.port)?.chassis : null;
+    if (chassis === undefined) return undefined;
     return {
       networkKey: network.key,
-      overlay: network.encap !== null,
+      chassis,
       ip: claim.ip,
       mac: claim.mac,
       port: claim.port,
@@ -34,7 +37,7 @@ export const claimed: DerivedTable<"claimed"> = {
   },
   equal: (a, b) =>
     a.networkKey === b.networkKey &&
-    a.overlay === b.overlay &&
+    a.chassis === b.chassis &&
     a.ip === b.ip &&
     a.mac === b.mac &&
     a.port === b.port,

@@ -1,8 +1,8 @@
 // located: where a port can be reached. A row exists once the chassis that is to host the port reported PROGRAMMED and, on an
 // overlay, has an endpoint of its encapsulation; and while the port is administratively up: one that is down is not there to
 // others, who do not answer for its addresses, do not route to them and choose other next hops. Ports of provider networks are
-// found on the wire: they have no endpoint, and of what reads this table only neighbour takes them, and what they claimed.
-// Intermediate.
+// found on the wire: they have no endpoint, and of what reads this table only neighbour takes them, and address-owner what they
+// claimed. Intermediate.
 
 import type { BindingState } from "../../model/rows.ts";
 import { vtepOf } from "../encode.ts";

@@ -16,7 +16,7 @@ export const neighbour: DerivedTable<"neighbour"> = {
       table: "located",
       keys: (id, row) => (row.vtepIp === null || row.leaked ? [`port/${id}`] : []),
     },
-    { table: "claimed", keys: (id, row) => (row.overlay ? [] : [`claim/${id}`]) },
+    { table: "claimed", keys: (id, row) => (row.chassis === null ? [] : [`claim/${id}`]) },
   ],
   derive(read, key) {
     const id = key.slice(key.indexOf("/") + 1);

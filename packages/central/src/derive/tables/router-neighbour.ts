@@ -1,6 +1,6 @@
 // router/<key>/neighbour/<port key>: a port that a router reaches though the locations of its network need not be told to the
 // router's chassis: on a provider network, or behind a leak. router/<key>/claimed/<network key>/<ip in hex>: an address of a provider
-// network that only an allowed pair names, at the port that claimed it last. Nobody else on the network is told.
+// network that only an allowed pair names, at the port that claimed it last.
 
 import { EncapType } from "@weft/shared/gen/weft/v1/types.ts";
 import { ipToBytes } from "@weft/shared/net/ip.ts";

@@ -92,7 +92,8 @@ impl Compiler {
             }
             Object::Address(port) => {
                 let keys = of_port(port).into_iter();
-                keys.filter(|key| matches!(key, Key::Address(..))).collect()
+                keys.filter(|key| matches!(key, Key::Address(..) | Key::WiredAddress(..)))
+                    .collect()
             }
             Object::RouterNeighbour(port) => {
                 let keys = of_port(port).into_iter();

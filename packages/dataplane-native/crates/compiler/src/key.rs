@@ -35,6 +35,8 @@ pub enum Key {
     /// `network/<network key>/address/<ip in hex>`; after ports and locations, so that nobody can
     /// claim away a fixed address.
     Address(u32, IpAddr),
+    /// `chassis/<name>/address/<network key>/<ip in hex>`: of a provider network; as [`Key::Address`].
+    WiredAddress(u32, IpAddr),
     /// `flood/<network key>/peer/<chassis key>`
     Flood(u32, u32),
     /// `router/<router key>/neighbour/<port key>`
@@ -73,7 +75,9 @@ impl Key {
     pub fn in_scope(&self, scope: &str) -> bool {
         match self {
             Key::Pipeline => false,
-            Key::Config | Key::Fence(_) | Key::Port(_) => scope.starts_with("chassis/"),
+            Key::Config | Key::Fence(_) | Key::Port(_) | Key::WiredAddress(..) => {
+                scope.starts_with("chassis/")
+            }
             Key::Vif(_) | Key::Tunnel(_) | Key::Patch(_) => scope == "local",
             Key::Network(n) | Key::Address(n, _) | Key::Location(n, _) => {
                 scope.strip_prefix("network/").and_then(number) == Some(*n)
@@ -111,6 +115,10 @@ fn parse(text: &str) -> Option<Key> {
                 ("config", None) => Some(Key::Config),
                 ("port", Some(key)) => Some(Key::Port(number(key)?)),
                 ("fence", Some(key)) => Some(Key::Fence(number(key)?)),
+                ("address", Some(which)) => {
+                    let (network, hex) = which.split_once('/')?;
+                    Some(Key::WiredAddress(number(network)?, address(hex)?))
+                }
                 _ => None,
             }
         }
@@ -185,6 +193,10 @@ mod tests {
             ("chassis/c1/config", Key::Config),
             ("chassis/c1/port/7", Key::Port(7)),
             ("chassis/c1/fence/65535", Key::Fence(65535)),
+            (
+                "chassis/c1/address/5/0a000001",
+                Key::WiredAddress(5, IpAddr::from([10, 0, 0, 1])),
+            ),
             ("network/5/config", Key::Network(5)),
             ("network/5/location/9", Key::Location(5, 9)),
             ("flood/5/peer/9", Key::Flood(5, 9)),
@@ -223,6 +235,7 @@ mod tests {
             "x",
             "network/05/config",
             "network/5/address/0A000001",
+            "chassis/c1/address/0a000001",
             "local/vif/",
             "network/5/flood/9",
             "flood/5/9",
@@ -244,6 +257,8 @@ mod tests {
         assert!(Key::parse("router/4/claimed/5/0a000001").in_scope("router/4"));
         assert!(!Key::Route(4, 6).in_scope("router/6"));
         assert!(Key::Port(9).in_scope("chassis/c1"));
+        assert!(Key::parse("chassis/c1/address/5/0a000001").in_scope("chassis/c1"));
+        assert!(!Key::parse("chassis/c1/address/5/0a000001").in_scope("network/5"));
         assert!(!Key::Pipeline.in_scope("chassis/c1"));
         assert!(Key::parse("network/5/what").in_scope("network/5"));
     }

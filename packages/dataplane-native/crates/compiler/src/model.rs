@@ -178,7 +178,7 @@ fn convert(key: &Key, wire: Wire) -> Result<Option<Body>, String> {
                 unknown_unicast: p.unknown_unicast,
             }))
         }
-        (Key::Address(n, address), Wire::AddressOwner(a))
+        (Key::Address(n, address) | Key::WiredAddress(n, address), Wire::AddressOwner(a))
             if (*n, *address) == (a.network_key, ip(&a.ip)?) =>
         {
             network_key(a.network_key)?;

@@ -146,8 +146,10 @@ pub mod priority {
     pub const SPOOFED: u16 = 100;
     pub const OTHER: u16 = 50;
 
-    /// 20, 21: a port's own announcements before answers; a port's address before the gateway's.
+    /// 20, 21: a port's own announcements, and those of addresses that move, before answers; a port's
+    /// address before the gateway's.
     pub const SERVICE_OWN: u16 = 300;
+    pub const SERVICE_ANNOUNCED: u16 = 250;
     pub const SERVICE_ANSWER: u16 = 200;
     pub const SERVICE_GATEWAY: u16 = 100;
     pub const SERVICE_METER: u16 = 50;

@@ -195,19 +195,6 @@ impl<'a> Reader<'a> {
         group.into_iter().flat_map(Few::iter)
     }
 
-    /// Whether this is the first of the claimed addresses that ports here answer for with this MAC: that
-    /// one brings what they share.
-    pub fn first_here(&self, network: u32, mac: Mac, own: &Key) -> bool {
-        let here = self.owned_by(network, mac).find(|key| {
-            let Some(Body::Neighbour(one)) = self.row((*key).clone()) else {
-                return false;
-            };
-            let plugged = self.plugged(one.network, one.port);
-            plugged.is_some_and(|(port, _)| port.admin_up)
-        });
-        here == Some(own)
-    }
-
     /// The tunnel port of an encap, or why packets cannot leave by it.
     pub fn tunnel(&self, encap: EncapType) -> Result<&'a Tunnel, String> {
         let key = Key::Tunnel(encap as i32);

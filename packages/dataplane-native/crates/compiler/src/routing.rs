@@ -9,13 +9,13 @@ use std::net::IpAddr;
 use crate::cookie::Object;
 use crate::emit::{Emit, Output};
 use crate::key::Key;
-use crate::pipeline::{self, ECMP_MEMBER, POLICY_ROUTE, priority};
+use crate::pipeline::{self, ECMP_MEMBER, POLICY_ROUTE};
 use crate::reader::Reader;
 use crate::router_model::{Hop, Leaked, Neighbour, PolicyRule, RouterPort, StaticRoute, Verdict};
 use crate::stages::ecmp::{self, Member, Set};
 use crate::stages::neighbour::{self as next_hop, Way};
 use crate::stages::route::{self, Via};
-use crate::stages::{anti_spoof, arp, l2, nd, policy_route, router_entry, router_in, router_out};
+use crate::stages::{anti_spoof, arp, nd, policy_route, router_entry, router_in, router_out};
 
 /// An interface or an end of a link.
 pub fn port(port: &RouterPort, reader: &Reader<'_>) -> Result<Output, String> {
@@ -127,18 +127,9 @@ pub fn policy(rule: &PolicyRule, reader: &Reader<'_>) -> Result<Output, String> 
 
 /// A port that one router reaches, on a provider network or behind a leak: by its own addresses, or by
 /// one that it claimed, maybe with a MAC that is not its own.
-pub fn neighbour(key: &Key, neighbour: &Neighbour, reader: &Reader<'_>) -> Result<Output, String> {
+pub fn neighbour(neighbour: &Neighbour, reader: &Reader<'_>) -> Result<Output, String> {
     let mut emit = Emit::of(Object::RouterNeighbour(neighbour.port));
     let plugged = reader.plugged(neighbour.network, neighbour.port);
-    if let Some((port, _)) = plugged
-        && matches!(key, Key::Claimed(..))
-        && port.mac != neighbour.mac
-        && reader.first_here(neighbour.network, neighbour.mac, key)
-    {
-        let network = reader.network(neighbour.network)?;
-        let band = priority::UNICAST_ADDRESS;
-        l2::local(&mut emit, network, port.key, neighbour.mac, band);
-    }
     let way = match (plugged, neighbour.tunnel) {
         (Some((port, _)), _) if port.admin_up => Way::Lookup,
         (Some(_), _) => return Ok(emit.finish()),

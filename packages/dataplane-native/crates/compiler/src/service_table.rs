@@ -100,20 +100,20 @@ impl<'a> ServiceTable<'a> {
         })
     }
 
-    /// The port that central last named as owner of an address of allowed pairs.
+    /// The port that central last named as owner of an address that was claimed: any of an overlay, on
+    /// a provider network one of this chassis.
     pub fn claimed_by(self, network_key: u32, ip: IpAddr) -> Option<Owner> {
-        let mut owners = self.tables.owners_of(network_key, ip);
-        owners.find_map(|key| {
-            let (mac, port) = match (key, self.tables.body(key)?) {
-                (_, Body::Address(owner)) => (owner.mac, owner.port),
-                (Key::Claimed(..), Body::Neighbour(owner)) => (owner.mac, owner.port),
-                _ => return None,
-            };
-            Some(Owner {
-                mac,
-                port_key: Some(port),
+        let keys = [
+            Key::Address(network_key, ip),
+            Key::WiredAddress(network_key, ip),
+        ];
+        keys.iter().find_map(|key| match self.tables.body(key)? {
+            Body::Address(owner) => Some(Owner {
+                mac: owner.mac,
+                port_key: Some(owner.port),
                 router_key: None,
-            })
+            }),
+            _ => None,
         })
     }
 }

@@ -174,8 +174,13 @@ impl Tables {
                 self.index_ips(location.network, &location.ips, key, add, touched);
             }
             (Ok(Body::Address(owner)), _) => {
-                self.index_mac((owner.network, owner.mac), key, add, touched);
-                self.index_ips(owner.network, &[owner.ip], key, add, touched);
+                let of = (owner.network, owner.mac);
+                toggle(&mut self.owners_of_mac, of, key, add);
+                touched.push(Dep::OwnersOfMac(of.0, of.1));
+                // Routers know an address on the wire by rows of their own.
+                if matches!(key, Key::Address(..)) {
+                    self.index_ips(owner.network, &[owner.ip], key, add, touched);
+                }
             }
             (Ok(Body::Vif { ofport }), Key::Vif(id)) => {
                 toggle(&mut self.vifs_by_ofport, *ofport, id, add);
@@ -187,9 +192,6 @@ impl Tables {
                 self.index_ips(port.network, &ips, key, add, touched);
             }
             (Ok(Body::Neighbour(neighbour)), _) => {
-                if matches!(key, Key::Claimed(..)) {
-                    self.index_mac((neighbour.network, neighbour.mac), key, add, touched);
-                }
                 self.index_ips(neighbour.network, &neighbour.ips, key, add, touched);
             }
             (Ok(Body::Leaked(leaked)), _) => {
@@ -216,11 +218,6 @@ impl Tables {
             toggle(&mut self.owners_of_ip, (network, *ip), key, add);
             touched.push(Dep::HoldersOf(network, *ip));
         }
-    }
-
-    fn index_mac(&mut self, of: (u32, Mac), key: &Key, add: bool, touched: &mut Vec<Dep>) {
-        toggle(&mut self.owners_of_mac, of, key, add);
-        touched.push(Dep::OwnersOfMac(of.0, of.1));
     }
 
     pub fn body(&self, key: &Key) -> Option<&Body> {

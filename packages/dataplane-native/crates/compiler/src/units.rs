@@ -25,7 +25,7 @@ pub fn compile(key: &Key, body: &Body, reader: &Reader<'_>) -> Result<Output, St
         Body::Port(body) => port(body, reader),
         Body::Network(body) => network(body, reader),
         Body::Location(body) => location(body, reader),
-        Body::Address(body) => address(body, reader),
+        Body::Address(body) => address(key, body, reader),
         Body::Fence(vteps) => {
             let chassis = if let Key::Fence(key) = key { *key } else { 0 };
             let mut emit = Emit::of(Object::Chassis(chassis));
@@ -41,7 +41,7 @@ pub fn compile(key: &Key, body: &Body, reader: &Reader<'_>) -> Result<Output, St
         Body::RouterPort(body) => routing::port(body, reader),
         Body::Route(body) => routing::static_route(body, reader),
         Body::Policy(body) => routing::policy(body, reader),
-        Body::Neighbour(body) => routing::neighbour(key, body, reader),
+        Body::Neighbour(body) => routing::neighbour(body, reader),
         Body::Leaked(body) => Ok(routing::leaked(key, body, reader)),
         Body::Router
         | Body::Config { .. }
@@ -118,11 +118,6 @@ fn port(port: &Port, reader: &Reader<'_>) -> Result<Output, String> {
         own(&mut emit, port.key, *ip);
         answer(&mut emit, network.key, *ip, port.mac);
     }
-    for pair in &port.pairs {
-        if let IpAddr::V4(ip) = pair.ip {
-            arp::own_pair(&mut emit, port.key, ip, pair.prefix);
-        }
-    }
     if routed {
         for ip in &port.ips {
             neighbour::known(&mut emit, network.key, *ip, port.mac);
@@ -169,49 +164,50 @@ fn location(location: &Location, reader: &Reader<'_>) -> Result<Output, String> 
     Ok(emit.finish())
 }
 
-fn address(owner: &AddressOwner, reader: &Reader<'_>) -> Result<Output, String> {
+/// An address that a port claimed.
+fn address(key: &Key, owner: &AddressOwner, reader: &Reader<'_>) -> Result<Output, String> {
     let mut emit = Emit::of(Object::Address(owner.port));
     let network = reader.network(owner.network)?;
     // One of the addresses with this MAC brings the L2 entry for it: a virtual router has several.
     let brings = |port_mac: Option<Mac>| {
-        let own = Key::Address(owner.network, owner.ip);
-        port_mac != Some(owner.mac)
-            && reader.owned_by(owner.network, owner.mac).next() == Some(&own)
+        port_mac != Some(owner.mac) && reader.owned_by(owner.network, owner.mac).next() == Some(key)
     };
     let band = priority::UNICAST_ADDRESS;
+    // Of an address on the wire only its frames are taken: machines there may have it, so they are asked
+    // who has it, and a router has a row of its own for it.
+    let wired = matches!(key, Key::WiredAddress(..));
     if let Some((port, _)) = reader.plugged(owner.network, owner.port) {
         if port.admin_up {
-            own(&mut emit, port.key, owner.ip);
-            answer(&mut emit, network.key, owner.ip, owner.mac);
-            if reader.routed(network.key) {
-                neighbour::known(&mut emit, network.key, owner.ip, owner.mac);
+            if !wired {
+                own(&mut emit, port.key, owner.ip);
+                known(&mut emit, owner, reader);
             }
             if brings(Some(port.mac)) {
                 l2::local(&mut emit, network, port.key, owner.mac, band);
             }
         }
-    } else if reader.chassis_key()? != owner.chassis {
-        if reader.hosted(network.key) {
-            answer(&mut emit, network.key, owner.ip, owner.mac);
-        }
-        if reader.routed(network.key) {
-            neighbour::known(&mut emit, network.key, owner.ip, owner.mac);
-        }
-        let known = reader
-            .location(owner.network, owner.port)
-            .map(|location| location.mac);
-        if brings(known) {
-            remote(
-                &mut emit,
-                network,
-                (owner.port, owner.mac),
-                owner.vtep,
-                band,
-                reader,
-            )?;
+    } else if !wired && reader.chassis_key()? != owner.chassis {
+        known(&mut emit, owner, reader);
+        let location = reader.location(owner.network, owner.port);
+        if brings(location.map(|location| location.mac)) {
+            let to = (owner.port, owner.mac);
+            remote(&mut emit, network, to, owner.vtep, band, reader)?;
         }
     }
     Ok(emit.finish())
+}
+
+/// Who asks for the address learns its MAC, whoever takes it over says so to all, and routers send there.
+fn known(emit: &mut Emit, owner: &AddressOwner, reader: &Reader<'_>) {
+    if reader.hosted(owner.network) {
+        answer(emit, owner.network, owner.ip, owner.mac);
+        if let IpAddr::V4(ip) = owner.ip {
+            arp::announced(emit, owner.network, ip);
+        }
+    }
+    if reader.routed(owner.network) {
+        neighbour::known(emit, owner.network, owner.ip, owner.mac);
+    }
 }
 
 /// What a network is for its own ports here and for routers; where it has neither it has nothing.

@@ -67,6 +67,10 @@ router/2/claimed/8/c0000240 mac=00:00:5e:00:01:02 port=8 chassis=1
 router/2/claimed/8/c0000241 mac=00:00:5e:00:01:02 port=8 chassis=1
 router/1/claimed/8/c0000240 mac=00:00:5e:00:01:02 port=8 chassis=1
 chassis/c1/port/8 id=p8 network=8 mac=00:00:5e:00:01:02 ips=10.0.0.2 up=off
+chassis/c1/address/8/c0000240 mac=00:00:5e:00:01:02 port=8 chassis=130
+chassis/c1/address/8/c0000240 mac=00:00:5e:00:01:03 port=8 chassis=130
+chassis/c1/address/8/c0000241 mac=00:00:5e:00:01:02 port=8 chassis=130
+chassis/c1/address/9/c0000240 mac=00:00:5e:00:01:01 port=8 chassis=2
 ";
     let mut states = common::batch(WORLD).upserts;
     states.extend(common::batch(others).upserts);

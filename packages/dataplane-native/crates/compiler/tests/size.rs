@@ -103,7 +103,7 @@ fn only_the_first_local_port_of_a_network_concerns_its_locations() {
         |key: u32| format!("chassis/c1/port/{key} id=p{key} network=1 mac=02:00:00:ff:00:0{key}");
     let first = compiler.apply(&common::batch(&port(1)));
     // An answer for each location, probes for the gateway, and broadcast.
-    assert_eq!(first.flows.adds.len(), 1000 + 2 + 1);
+    assert_eq!(first.flows.adds.len(), 1000 + 1 + 1);
     assert!(!first.groups.is_empty());
     let second = compiler.apply(&common::batch(&port(2)));
     assert!(second.is_empty());

@@ -64,7 +64,7 @@ impl Claims {
         }
         let upserts = batch.upserts.iter().map(|upsert| &upsert.key);
         for key in upserts.chain(&batch.deletes) {
-            if let Key::Address(network, ip) | Key::Claimed(_, network, ip) = Key::parse(key) {
+            if let Key::Address(network, ip) | Key::WiredAddress(network, ip) = Key::parse(key) {
                 self.told.remove(&(network, ip));
             }
         }
@@ -140,6 +140,27 @@ mod tests {
                 let found = claims.is_news(ADDRESS, claimer, owner, now);
                 assert_eq!(found, news, "after {ms} ms in {case:?}");
             }
+        }
+    }
+
+    #[test]
+    fn answers_come_for_overlays_and_for_what_ports_here_claimed_on_the_wire() {
+        // {key, whether a claim within the second after it is news again}
+        let cases = [
+            ("network/7/address/0a000032", true),
+            ("chassis/c1/address/7/0a000032", true),
+            ("network/8/address/0a000032", false),
+            ("chassis/c1/address/7/0a000033", false),
+            ("router/4/claimed/7/0a000032", false),
+        ];
+        for (key, news) in cases {
+            let (mut claims, now) = (Claims::default(), Instant::now());
+            assert!(claims.is_news(ADDRESS, A, None, now));
+            claims.heard(&EngineBatch {
+                deletes: vec![key.into()],
+                ..EngineBatch::default()
+            });
+            assert_eq!(claims.is_news(ADDRESS, A, None, now), news, "{key}");
         }
     }
 

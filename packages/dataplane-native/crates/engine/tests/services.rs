@@ -148,6 +148,35 @@ fn of_a_virtual_address_that_goes_back_and_forth_every_move_is_reported() {
 }
 
 #[test]
+fn on_a_provider_network_central_answers_the_chassis_of_the_port() {
+    let ovs = switch_with_ports();
+    let mut probe = Probe::open(&ovs.mgmt());
+    let network = "network/7/config id=n7 physical=phys1 vlan=30
+                   local/patch/phys1 ofport=50";
+    assert_eq!(probe.apply(&format!("{PORTS}{network}")).failures, []);
+    let (ip, key) = ([10, 0, 0, 50], "chassis/c1/address/7/0a000032");
+    let taken = |last: u8| (format!("p10{last}"), ip.into(), [2, 0, 0, 0, 0, last]);
+    ovs.receive("d1", &gratuitous_arp(1, ip));
+    assert_eq!(probe.wait("a claim", claim), taken(1));
+    let owner = format!("{key} mac=02:00:00:00:00:01 port=101 chassis=1");
+    assert_eq!(probe.apply(&owner).failures, []);
+    ovs.receive("d1", &gratuitous_arp(1, ip));
+    until("both packet-ins", || {
+        (probe.engine.stats().packet_ins == 2).then_some(())
+    });
+    assert_eq!(probe.pending(claim), None, "central has named it");
+    ovs.receive("d2", &gratuitous_arp(2, ip));
+    assert_eq!(probe.wait("another port's claim", claim), taken(2));
+    // Ports of another chassis took it, the second time before it was named as anybody's here: that its
+    // row goes is all that is heard of that, and the next claim is news.
+    for _ in 0..2 {
+        assert_eq!(probe.delete(&[key]).failures, []);
+        ovs.receive("d1", &gratuitous_arp(1, ip));
+        assert_eq!(probe.wait("a claim again", claim), taken(1));
+    }
+}
+
+#[test]
 fn a_claim_is_reported_once_and_not_when_it_holds() {
     let ovs = switch_with_ports();
     let mut probe = Probe::open(&ovs.mgmt());

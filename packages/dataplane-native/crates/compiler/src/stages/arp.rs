@@ -1,7 +1,7 @@
 //! ARP answers for every known address. Table 20 says whose MAC, table 22 turns the request round.
-//! It answers requests only; announcements of a port itself go on to the flood, so that peers
-//! learn. Called for local ports, locations, address owners, interfaces of routers and the
-//! gateways of networks.
+//! It answers requests only; announcements of a port itself, and of an address that moves, go on to
+//! the flood, so that peers learn. Called for local ports, locations, address owners, interfaces of
+//! routers and the gateways of networks.
 
 use std::net::Ipv4Addr;
 
@@ -41,29 +41,19 @@ pub fn own(emit: &mut Emit, port: u32, ip: Ipv4Addr) {
     );
 }
 
-/// A port that takes over an address of its allowed pair announces it to all, whoever owns it now.
-/// A match cannot compare sender with target, so within a wider pair requests go to all as well.
-pub fn own_pair(emit: &mut Emit, port: u32, ip: Ipv4Addr, prefix: u32) {
-    let matching = Match::new().set(INGRESS, port).set(Field::EthType, ETH_ARP);
-    let matching = matching
-        .prefix(Field::ArpSpa, ip, prefix)
-        .prefix(Field::ArpTpa, ip, prefix);
-    let at = (SERVICES, priority::SERVICE_OWN);
-    // Prefix 0 would stop all answers to the port: there only announcements of unknown addresses
-    // flood.
-    if prefix > 0 {
-        emit.flow(at, Rule::ArpOwn, matching, vec![], Some(ROUTER_ENTRY));
-    }
+/// Whoever takes `ip` over announces it to all, whoever has it now.
+pub fn announced(emit: &mut Emit, network: u32, ip: Ipv4Addr) {
+    let matching = request(network, ip).set(Field::ArpSpa, ip);
+    let at = (SERVICES, priority::SERVICE_ANNOUNCED);
+    emit.flow(at, Rule::ArpOwn, matching, vec![], Some(ROUTER_ENTRY));
 }
 
-/// Who probes (RFC 5227 2.1.1) or announces the gateway's address is told that it is taken;
-/// ordinary requests go to whoever routes.
+/// Who probes the gateway's address (RFC 5227 2.1.1) is told that it is taken; ordinary requests go to
+/// whoever routes, and so do announcements: a guest that routes makes them.
 pub fn gateway(emit: &mut Emit, network: u32, ip: Ipv4Addr, mac: Mac) {
-    for sender in [Ipv4Addr::UNSPECIFIED, ip] {
-        let matching = request(network, ip).set(Field::ArpSpa, sender);
-        let at = (SERVICES, priority::SERVICE_GATEWAY);
-        emit.flow(at, Rule::ArpGateway, matching, says(mac), Some(ANSWER));
-    }
+    let matching = request(network, ip).set(Field::ArpSpa, Ipv4Addr::UNSPECIFIED);
+    let at = (SERVICES, priority::SERVICE_GATEWAY);
+    emit.flow(at, Rule::ArpGateway, matching, says(mac), Some(ANSWER));
 }
 
 fn says(mac: Mac) -> Vec<Action> {

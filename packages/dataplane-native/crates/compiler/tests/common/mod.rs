@@ -331,6 +331,14 @@ pub fn instruction(line: &str) -> Instruction {
             chassis_key: words.number("chassis"),
             vtep_ip: words.ip("vtep"),
         }),
+        ("chassis", "address", _) => Body::AddressOwner(v1::AddressOwner {
+            network_key: parts[3].parse().expect("a network key"),
+            ip: unhex(last),
+            mac: words.mac("mac"),
+            port_key: words.number("port"),
+            chassis_key: words.number("chassis"),
+            ..v1::AddressOwner::default()
+        }),
         ("router", kind, _) => router(kind, &parts, &words),
         ("local", _, "vif") => Body::LocalVif(v1::LocalVif {
             port_id: last.into(),

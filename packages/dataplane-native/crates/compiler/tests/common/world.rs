@@ -43,6 +43,7 @@ local/vif/p8 ofport=5
 network/9/config id=lan physical=phys2 unknown=on
 chassis/c1/port/9 id=p9 network=9 mac=02:00:00:00:00:02 ips=10.0.0.3 security=off
 local/vif/p9 ofport=6
+chassis/c1/address/9/c0000240 mac=00:00:5e:00:01:01 port=9 chassis=130
 
 network/10/config id=huge encap=geneve relayed=on unknown=on
 chassis/c1/port/10 id=p10 network=10 mac=02:00:00:00:00:05 ips=10.0.0.2

@@ -353,7 +353,7 @@ pub struct AddressClaims {
     #[prost(message, repeated, tag = "1")]
     pub claims: ::prost::alloc::vec::Vec<AddressClaim>,
 }
-/// AddressClaim says that a port spoke (ARP, GARP, NA) for an address that only an allowed pair names.
+/// AddressClaim says that a port spoke (ARP, GARP, NA) for an address that only an allowed pair names, or, with port security off, none.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AddressClaim {
     #[prost(string, tag = "1")]
@@ -411,7 +411,7 @@ pub mod instruction_body {
         /// flood/<network key>/peer/<chassis key>
         #[prost(message, tag = "5")]
         FloodPeer(super::FloodPeer),
-        /// network/<key>/address/<ip in hex>
+        /// network/<key>/address/<ip in hex>; of a provider network chassis/<name>/address/<network key>/<ip in hex>
         #[prost(message, tag = "6")]
         AddressOwner(super::AddressOwner),
         /// chassis/<name>/fence/<chassis key>
@@ -548,7 +548,8 @@ pub struct FloodPeer {
     #[prost(bool, tag = "6")]
     pub unknown_unicast: bool,
 }
-/// AddressOwner says which port an address of allowed pairs belongs to now.
+/// AddressOwner says which port an address that no port has as a fixed one belongs to now: the one that claimed it last. On a provider
+/// network the chassis of that port alone is told.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AddressOwner {
     #[prost(uint32, tag = "1")]
@@ -561,6 +562,7 @@ pub struct AddressOwner {
     pub port_key: u32,
     #[prost(uint32, tag = "5")]
     pub chassis_key: u32,
+    /// Absent on a provider network.
     #[prost(bytes = "vec", tag = "6")]
     pub vtep_ip: ::prost::alloc::vec::Vec<u8>,
 }

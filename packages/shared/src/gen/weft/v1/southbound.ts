@@ -322,7 +322,7 @@ export interface AddressClaims {
   claims: AddressClaim[];
 }
 
-/** AddressClaim says that a port spoke (ARP, GARP, NA) for an address that only an allowed pair names. */
+/** AddressClaim says that a port spoke (ARP, GARP, NA) for an address that only an allowed pair names, or, with port security off, none. */
 export interface AddressClaim {
   portId: string;
   ip: Buffer;
@@ -362,7 +362,7 @@ export interface InstructionBody {
     /** flood/<network key>/peer/<chassis key> */
     { $case: "floodPeer"; value: FloodPeer }
     | //
-    /** network/<key>/address/<ip in hex> */
+    /** network/<key>/address/<ip in hex>; of a provider network chassis/<name>/address/<network key>/<ip in hex> */
     { $case: "addressOwner"; value: AddressOwner }
     | //
     /** chassis/<name>/fence/<chassis key> */
@@ -469,13 +469,17 @@ export interface FloodPeer {
   unknownUnicast: boolean;
 }
 
-/** AddressOwner says which port an address of allowed pairs belongs to now. */
+/**
+ * AddressOwner says which port an address that no port has as a fixed one belongs to now: the one that claimed it last. On a provider
+ * network the chassis of that port alone is told.
+ */
 export interface AddressOwner {
   networkKey: number;
   ip: Buffer;
   mac: Buffer;
   portKey: number;
   chassisKey: number;
+  /** Absent on a provider network. */
   vtepIp: Buffer;
 }
 
