@@ -467,9 +467,11 @@ test("hosts of a flat network look for their neighbours, and nobody else does in
     type: { vlan: 0, shared: false },
   });
   const from = "fe80::58ad:5eff:fe59:b33f";
-  const looks = (content: string, src = "5a:ad:5e:59:b3:3f") =>
-    gets("p5", { from, to: "ff02::2", ttl: 255, content }, src);
+  const looks = (content: string, src = "5a:ad:5e:59:b3:3f", to = "ff02::2") =>
+    gets("p5", { from, to, ttl: 255, content }, src);
   expect(isExpectedStray(flat, "weft", looks("icmp 133/0"))).toBe(true);
+  expect(isExpectedStray(flat, "weft", looks("protocol 0", undefined, "ff02::16"))).toBe(true);
+  expect(isExpectedStray(flat, "weft", looks("protocol 0"))).toBe(false);
   expect(isExpectedStray(WORLD, "weft", looks("icmp 133/0"))).toBe(false);
   expect(isExpectedStray(flat, "weft", looks("udp"))).toBe(false);
   expect(isExpectedStray(flat, "weft", looks("icmp 133/0", "02:00:00:00:00:11"))).toBe(false);

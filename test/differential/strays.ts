@@ -4,6 +4,9 @@ import { parseMac } from "@weft/shared/net/mac.ts";
 import type { Arrival } from "./observe.ts";
 import { get, isProvider, type Topology } from "./topology.ts";
 
+/** Of reports of the groups that a host listens to (RFC 3810 5.2.14); the kernel makes them as soon as an interface is up. */
+const ALL_MLD_ROUTERS = "ff02::16";
+
 /** A frame that no probe explains: what a system says by itself. */
 export function isExpectedStray(
   topology: Topology,
@@ -29,6 +32,8 @@ function isOfMachine(topology: Topology, { port, src, what }: Arrival): boolean 
   const { type } = get(topology, "network", get(topology, "port", port).network);
   const isFlat = "vlan" in type && type.vlan === 0;
   const isKnown = [...topology.values()].some((item) => "mac" in item && item.mac === src);
-  const looks = what.kind === "nd" || (what.kind === "ip" && what.content.startsWith("icmp 1"));
+  const looks =
+    what.kind === "nd" ||
+    (what.kind === "ip" && (what.content.startsWith("icmp 1") || what.to === ALL_MLD_ROUTERS));
   return isFlat && parseMac(src) !== undefined && !isKnown && looks;
 }

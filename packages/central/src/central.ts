@@ -20,7 +20,7 @@ import {
 import { maxNorthboundBytes, maxSouthboundBytes } from "@weft/shared/grpc.ts";
 import { uuidFromBytes } from "@weft/shared/ids.ts";
 import type { Logger } from "@weft/shared/logging.ts";
-import { isTlsCall, peerIdentity, TlsStore } from "@weft/shared/tls.ts";
+import { callerOf, TlsStore } from "@weft/shared/tls.ts";
 import { adminService } from "./api/admin.ts";
 import { encodeOutcome } from "./api/apply.ts";
 import type { CallTools } from "./api/calls.ts";
@@ -128,9 +128,9 @@ export class Central implements AsyncDisposable {
       registerChassis: (hello) => registerChassis({ model, transactor, whole }, hello),
       peerChassis: (call, hello) => {
         // On plaintext there is nobody but this host, and that only when it was asked for by name.
-        if (!isTlsCall(call)) return hello.chassis;
-        const identity = peerIdentity(call);
-        return identity?.kind === "chassis" ? identity.name : undefined;
+        const caller = callerOf(call);
+        if (caller === "plaintext") return hello.chassis;
+        return caller?.kind === "chassis" ? caller.name : undefined;
       },
       clock,
       logger: logger.child({ part: "southbound" }),

@@ -7,7 +7,7 @@ import { Server, status as Code } from "@grpc/grpc-js";
 import { Kind, WaitLevel } from "@weft/shared/gen/weft/v1/northbound.ts";
 import { AdminServiceService, GetStatusResponse } from "@weft/shared/gen/weft/v1/orchestration.ts";
 import { refusal } from "@weft/shared/grpc.ts";
-import { peerIdentity, tlsFilesIn, TlsStore } from "@weft/shared/tls.ts";
+import { callerOf, tlsFilesIn, TlsStore } from "@weft/shared/tls.ts";
 import { expect, test } from "vitest";
 import { exitCodeTexts } from "./exit-codes.ts";
 import { exitCodeTable } from "./program.ts";
@@ -375,7 +375,8 @@ test("over mutual TLS, with certificates that weft issued", async () => {
       call: ServerUnaryCall<unknown, GetStatusResponse>,
       answer: sendUnaryData<GetStatusResponse>,
     ) => {
-      const storeId = `for ${peerIdentity(call)?.name ?? "nobody"}`;
+      const caller = callerOf(call) ?? "nobody";
+      const storeId = `for ${typeof caller === "string" ? caller : caller.name}`;
       answer(null, GetStatusResponse.fromPartial({ storeId }));
     },
     responseSerialize,

@@ -15,10 +15,9 @@ import { channelOptions, refusal, RpcError, serverOptions, unary } from "./grpc.
 import { initCa, issue } from "./pki.ts";
 import type { IssuedFiles } from "./pki.ts";
 import {
+  callerOf,
   isLocalAddress,
-  isTlsCall,
   parseIdentity,
-  peerIdentity,
   plaintextChannelCredentials,
   plaintextServerCredentials,
   tlsFilesIn,
@@ -70,10 +69,10 @@ async function serve(tls: TlsStore | null, at = "127.0.0.1:0"): Promise<string> 
   server.register(
     "/weft.v1.NorthboundService/Get",
     (call: ServerUnaryCall<GetRequest, GetResponse>, answer: sendUnaryData<GetResponse>) => {
-      const identity = peerIdentity(call);
-      const text = identity === undefined ? "nobody" : `${identity.kind} ${identity.name}`;
+      const caller = callerOf(call) ?? "nobody";
+      const text = typeof caller === "string" ? caller : `${caller.kind} ${caller.name}`;
       answer(
-        refusal(Code.INVALID_ARGUMENT, `${text} tls=${isTlsCall(call)}`, [
+        refusal(Code.INVALID_ARGUMENT, text, [
           { code: "TEST", object: "port p", field: "a.b", message: "is wrong" },
         ]),
       );
@@ -112,12 +111,12 @@ async function whoAmI(
 
 test("peers are known by their certificates, by name and by address", async () => {
   const address = await serve(store(central));
-  expect((await whoAmI(address, store(chassis))).message).toBe("chassis hv-1 tls=true");
+  expect((await whoAmI(address, store(chassis))).message).toBe("chassis hv-1");
   const error = await whoAmI(address.replace("127.0.0.1", "localhost"), store(operator));
   expect(error).toMatchObject({
     code: Code.INVALID_ARGUMENT,
     kind: "rejected",
-    message: "operator ann tls=true",
+    message: "operator ann",
     violations: [{ field: "a.b", description: "port p: is wrong", reason: "TEST" }],
   });
 });
@@ -139,7 +138,7 @@ test("no plaintext client, no stranger, no chassis as central", async () => {
 
 test("plaintext on a unix socket and on loopback only", async () => {
   const address = await serve(null, `unix:${join(dir, "s.sock")}`);
-  expect((await whoAmI(address, null)).message).toBe("nobody tls=false");
+  expect((await whoAmI(address, null)).message).toBe("plaintext");
   expect(() => plaintextServerCredentials("0.0.0.0:1")).toThrow(/only for loopback/);
   expect(() => plaintextChannelCredentials("10.0.0.1:1")).toThrow(/only for loopback/);
   const local = [
@@ -189,14 +188,14 @@ test("files are reloaded; a half-written or mismatched pair changes nothing", as
   await server.reload();
   expect(log[2]).toMatch(/ca.crt: cannot be read \(ENOENT\)/);
   expect(server.loaded).toBe(before);
-  expect((await whoAmI(address, client)).message).toBe("operator ann tls=true");
+  expect((await whoAmI(address, client)).message).toBe("operator ann");
 
   copyFileSync(next.keyFile, files.keyFile);
   copyFileSync(next.caFile, files.caFile);
   await server.reload();
   expect(log[3]).toBe("TLS certificate reloaded");
   expect(server.loaded.cert.equals(cert)).toBe(false);
-  expect((await whoAmI(address, client)).message).toBe("operator ann tls=true");
+  expect((await whoAmI(address, client)).message).toBe("operator ann");
 
   // The server now trusts another authority alone: the same client is a stranger.
   const other = join(dir, "another");
@@ -247,8 +246,12 @@ test("identities", () => {
   expect(parseIdentity("central")).toBeUndefined();
   expect(parseIdentity("operator:x")).toEqual({ kind: "operator", name: "x" });
   const call = (CN: unknown) => ({
-    getAuthContext: () => ({ sslPeerCertificate: { subject: { CN } } }),
+    getAuthContext: () => ({
+      transportSecurityType: "ssl",
+      sslPeerCertificate: { subject: { CN } },
+    }),
   });
-  type Call = Parameters<typeof peerIdentity>[0];
-  expect(peerIdentity(call(["operator:x", "chassis:y"]) as Call)).toBeUndefined();
+  type Call = Parameters<typeof callerOf>[0];
+  expect(callerOf(call("chassis:y") as Call)).toEqual({ kind: "chassis", name: "y" });
+  expect(callerOf(call(["operator:x", "chassis:y"]) as Call)).toBeUndefined();
 });

@@ -357,21 +357,18 @@ export function parseIdentity(commonName: string): PeerIdentity | undefined {
 }
 
 /**
- * Who calls, by the certificate that TLS has verified. Undefined on plaintext and for a certificate
- * that names no identity: the caller decides what such a peer may do. Costs a copy of the
- * certificate: ask once a call, or once a stream.
+ * Who calls, by the certificate that TLS has verified: "plaintext" = there is none; undefined = it names no identity, and the caller
+ * decides what such a peer may do. Costs a copy of the certificate: ask once a call, or once a stream.
  */
-export function peerIdentity(call: {
-  getAuthContext(): { sslPeerCertificate?: PeerCertificate } | null;
-}): PeerIdentity | undefined {
+export function callerOf(call: {
+  getAuthContext(): {
+    transportSecurityType?: string;
+    sslPeerCertificate?: PeerCertificate;
+  } | null;
+}): PeerIdentity | "plaintext" | undefined {
+  const context = call.getAuthContext();
+  if (context?.transportSecurityType !== "ssl") return "plaintext";
   // Node answers a list when a subject has several common names: whose is it then?
-  const commonName: unknown = call.getAuthContext()?.sslPeerCertificate?.subject.CN;
+  const commonName: unknown = context.sslPeerCertificate?.subject.CN;
   return typeof commonName === "string" ? parseIdentity(commonName) : undefined;
-}
-
-/** Whether the call came over TLS at all. */
-export function isTlsCall(call: {
-  getAuthContext(): { transportSecurityType?: string } | null;
-}): boolean {
-  return call.getAuthContext()?.transportSecurityType === "ssl";
 }

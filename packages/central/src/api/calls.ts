@@ -4,7 +4,7 @@
 import { status as Code } from "@grpc/grpc-js";
 import type { handleUnaryCall, ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
 import type { Logger } from "@weft/shared/logging.ts";
-import { isTlsCall, peerIdentity } from "@weft/shared/tls.ts";
+import { callerOf } from "@weft/shared/tls.ts";
 import { defaultDeadlineMs, defaultWaitMs, maxWaitMs } from "./limits.ts";
 import { Refused, statusOf } from "./status.ts";
 
@@ -31,10 +31,10 @@ export type Call = Pick<ServerUnaryCall<unknown, unknown>, "getAuthContext" | "g
 
 /** Who calls. A chassis speaks southbound only; a certificate without a name speaks for nobody. */
 export function actorOf(call: Pick<Call, "getAuthContext">): string {
-  if (!isTlsCall(call)) return "local";
-  const identity = peerIdentity(call);
-  if (identity?.kind === "operator") return `operator/${identity.name}`;
-  const who = identity === undefined ? "the certificate names nobody" : `chassis ${identity.name}`;
+  const caller = callerOf(call);
+  if (caller === "plaintext") return "local";
+  if (caller?.kind === "operator") return `operator/${caller.name}`;
+  const who = caller === undefined ? "the certificate names nobody" : `chassis ${caller.name}`;
   const wayOut = 'use a certificate of an operator ("weft pki issue operator NAME")';
   throw new Refused(Code.PERMISSION_DENIED, `${who} may not use the northbound API: ${wayOut}`);
 }

@@ -93,7 +93,7 @@ export const ruleTexts: Readonly<Record<number, string>> = {
   29: "the port, with port security off, may say who has an address: the claim is reported",
   30: "the port has port security off: nothing is checked",
   40: "ARP requests are answered here",
-  41: "the port's own announcement is not answered but flooded",
+  41: "an announcement of the address is not answered but flooded",
   42: "a port that probes the gateway's address is told that it is taken",
   43: "neighbour solicitations of the port, rate limited",
   44: "who answers for this neighbour",

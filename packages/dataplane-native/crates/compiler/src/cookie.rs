@@ -117,7 +117,7 @@ rules! {
     Announcement = 29 "the port, with port security off, may say who has an address: the claim is reported";
     Unguarded = 30 "the port has port security off: nothing is checked";
     ArpAnswer = 40 "ARP requests are answered here";
-    ArpOwn = 41 "the port's own announcement is not answered but flooded";
+    ArpOwn = 41 "an announcement of the address is not answered but flooded";
     ArpGateway = 42 "a port that probes the gateway's address is told that it is taken";
     NdMeter = 43 "neighbour solicitations of the port, rate limited";
     NdTarget = 44 "who answers for this neighbour";
