@@ -2,6 +2,7 @@
 //! It changes nothing. Made by `compiler` for each run of a unit.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use weft_instructions::v1::EncapType;
@@ -186,6 +187,15 @@ impl<'a> Reader<'a> {
                 Ok(Body::FloodPeer(peer)) => Some(peer),
                 _ => None,
             })
+    }
+
+    /// Whether a fence of a lower chassis key names this address.
+    pub fn fenced_before(&self, chassis: u32, vtep: IpAddr) -> bool {
+        self.read(Dep::Fences);
+        let mut lower = self.tables.rows.range(Key::Fence(0)..Key::Fence(chassis));
+        lower.any(
+            |(_, row)| matches!(row.working(), Ok(Body::Fence(vteps)) if vteps.contains(&vtep)),
+        )
     }
 
     /// The claimed addresses that this MAC answers for in a network.

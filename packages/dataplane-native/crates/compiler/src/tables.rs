@@ -30,6 +30,8 @@ pub enum Dep {
     LeaksOf(u32, u32),
     /// The flood peers of a network, rows included.
     FloodOf(u32),
+    /// All fences, rows included.
+    Fences,
     /// Which claimed addresses have this MAC in a network.
     OwnersOfMac(u32, Mac),
 }
@@ -202,6 +204,7 @@ impl Tables {
             (Ok(Body::FloodPeer(_)), Key::Flood(network, _)) => {
                 touched.push(Dep::FloodOf(*network));
             }
+            (Ok(Body::Fence(_)), _) => touched.push(Dep::Fences),
             _ => {}
         }
     }

@@ -29,7 +29,12 @@ pub fn compile(key: &Key, body: &Body, reader: &Reader<'_>) -> Result<Output, St
         Body::Fence(vteps) => {
             let chassis = if let Key::Fence(key) = key { *key } else { 0 };
             let mut emit = Emit::of(Object::Chassis(chassis));
-            fence::peer(&mut emit, vteps);
+            // Two chassis that had one address are both kept out.
+            let vteps = vteps.iter().copied();
+            fence::peer(
+                &mut emit,
+                vteps.filter(|vtep| !reader.fenced_before(chassis, *vtep)),
+            );
             Ok(emit.finish())
         }
         Body::Tunnel(tunnel) => {

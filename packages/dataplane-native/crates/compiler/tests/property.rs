@@ -71,6 +71,19 @@ chassis/c1/address/8/c0000240 mac=00:00:5e:00:01:02 port=8 chassis=130
 chassis/c1/address/8/c0000240 mac=00:00:5e:00:01:03 port=8 chassis=130
 chassis/c1/address/8/c0000241 mac=00:00:5e:00:01:02 port=8 chassis=130
 chassis/c1/address/9/c0000240 mac=00:00:5e:00:01:01 port=8 chassis=2
+chassis/c1/fence/9 vteps=fd31::9
+chassis/c1/fence/10 vteps=172.31.0.9
+network/5/config id=blue physical=phys1 vlan=120
+network/5/config id=blue encap=gre unknown=on gateways=10.0.0.2 gateway_mac=02:00:00:00:00:02
+network/10/config id=huge encap=geneve unknown=on
+network/10/config id=huge encap=vxlan relayed=on
+local/tunnel/1 ofport=100 ips=fd31::130
+network/5/address/0a000063 mac=00:00:5e:00:01:01 port=2 chassis=130
+network/5/address/0a000063 mac=02:ff:00:00:00:11 port=4 chassis=3 vtep=fd31::3
+chassis/c1/port/9 id=p9 network=5 mac=00:00:5e:00:01:01 ips=10.0.0.3 security=off
+chassis/c1/port/11 id=p11 network=11 mac=02:ff:00:00:00:11 ips=10.11.0.2,fd11::2
+router/2/interface/5 key=7 mac=02:ff:00:00:00:05 ips=10.0.0.254/24 table=1
+router/2/route/5 to=10.77.0.0/16 via=10.12.0.2@12,10.12.0.9@12
 ";
     let mut states = common::batch(WORLD).upserts;
     states.extend(common::batch(others).upserts);

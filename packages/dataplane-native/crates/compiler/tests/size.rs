@@ -170,6 +170,29 @@ fn the_largest_network_fits_its_messages() {
     assert_eq!(copies(&compiler), 126 + 127);
 }
 
+/// A chassis of many small guests on one network.
+#[test]
+fn many_ports_here_fit_their_messages_and_too_many_are_refused() {
+    for (count, fits) in [(1, true), (257, true), (2_000, true), (2_001, false)] {
+        let port = |key: u32| {
+            let [_, _, high, low] = key.to_be_bytes();
+            format!(
+                "chassis/c1/port/{key} id=p{key} network=5 mac=02:00:00:00:{high:02x}:{low:02x}
+                 local/vif/p{key} ofport={key}"
+            )
+        };
+        let ports: Vec<String> = (1..=count).map(port).collect();
+        let network = "network/5/config id=full encap=geneve";
+        let compiler = groups_of(network, &ports.join("\n"));
+        let failures = compiler.failures();
+        assert_eq!(failures.is_empty(), fits, "{count}: {failures:?}");
+        copies(&compiler);
+        let local = own_groups(&compiler).filter(|group| group.id >> 28 == 1);
+        let local: usize = local.map(|group| group.buckets.len()).sum();
+        assert_eq!(local, if fits { count as usize } else { 0 });
+    }
+}
+
 /// With a port here, up to what `tests/copies_on_the_wire.rs` of the engine sees arrive, and no more.
 #[test]
 fn more_copies_than_open_vswitch_makes_are_refused() {

@@ -95,7 +95,10 @@ impl Worker {
                 let flow = Flow::clone(&id.0);
                 self.leftovers.flows.insert(id, flow);
             }
-            None => {}
+            // What somebody put in the place of a leftover is not ours.
+            None => {
+                self.leftovers.flows.remove(&id);
+            }
         }
     }
 

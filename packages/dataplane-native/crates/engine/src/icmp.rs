@@ -122,8 +122,9 @@ fn is_answerable(offender: &Offender<'_>, ingress: &InterfaceFacts) -> bool {
     is_one_host(offender.source)
         && is_one_host(offender.destination)
         && prefixes.all(|prefix| {
-            let to_all = prefix.broadcast().map(IpAddr::V4);
-            prefix.ip != offender.source && to_all != Some(offender.destination)
+            let all = prefix.broadcast().map(IpAddr::V4);
+            ![Some(prefix.ip), all].contains(&Some(offender.source))
+                && all != Some(offender.destination)
         })
 }
 

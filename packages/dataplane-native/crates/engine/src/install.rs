@@ -4,17 +4,18 @@
 //!
 //! ```text
 //! round -> chunk -> [open, add..., commit, barrier] -> errors by transaction id -> refuse owners -> again
+//!                                                      the first: what others took away comes back -> again
 //! ```
 
 use crate::config::BUNDLE_ATTEMPTS;
 use crate::error::Lost;
 use crate::event::Failure;
-use crate::program::pipeline_failure;
+use crate::program::{MARK, MARK_MASK, pipeline_failure};
 use crate::work::Item;
 use crate::worker::Worker;
 use std::collections::{BTreeSet, HashMap};
 use weft_openflow::{
-    BundleControl, BundleStep, ErrorMessage, Flow, FlowModCommand, Group, GroupMod,
+    BundleControl, BundleStep, ErrorMessage, Flow, FlowMod, FlowModCommand, Group, GroupMod,
     GroupModCommand, Message, Meter, MeterMod, MeterModCommand, bundle_flags, encode,
     encode_bundled_flow_mod, encode_flow_mod,
 };
@@ -42,6 +43,15 @@ impl Hopeless {
     }
 }
 
+/// What the switch refused during one install.
+#[derive(Debug, Default)]
+struct Refusals {
+    /// Instructions that fail closed because of it.
+    keys: BTreeSet<String>,
+    /// Groups and meters were compared since: what is refused from then on lacks nothing that others took away.
+    compared: bool,
+}
+
 /// What one attempt to send a chunk led to.
 #[derive(Debug, Default)]
 struct Attempt {
@@ -63,21 +73,20 @@ enum Envelope {
 impl Worker {
     /// Brings everything dirty in line. Returns when nothing is dirty and the last barrier was answered.
     pub(crate) fn install(&mut self) -> Result<(), Lost> {
-        let mut refused = BTreeSet::new();
+        let mut refused = Refusals::default();
         while !self.dirty.is_empty() {
-            let round = self.dirty.take(&self.program);
-            self.send_all(round.up, true, &mut refused)?;
-            self.send_all(round.down, false, &mut refused)?;
+            self.send_round(&mut refused)?;
         }
         Ok(())
     }
 
-    fn send_all(
-        &mut self,
-        items: Vec<Item>,
-        up: bool,
-        refused: &mut BTreeSet<String>,
-    ) -> Result<(), Lost> {
+    fn send_round(&mut self, refused: &mut Refusals) -> Result<(), Lost> {
+        let round = self.dirty.take(&self.program);
+        self.send_all(round.up, true, refused)?;
+        self.send_all(round.down, false, refused)
+    }
+
+    fn send_all(&mut self, items: Vec<Item>, up: bool, refused: &mut Refusals) -> Result<(), Lost> {
         let items: Vec<Item> = items
             .into_iter()
             .filter(|item| self.must_send(item))
@@ -119,7 +128,7 @@ impl Worker {
         mut items: &[Item],
         up: bool,
         bundled: bool,
-        refused: &mut BTreeSet<String>,
+        refused: &mut Refusals,
     ) -> Result<(), Lost> {
         let mut attempts = 0;
         while !items.is_empty() {
@@ -131,6 +140,12 @@ impl Worker {
             };
             let attempt = self.attempt(items, up, envelope)?;
             attempts += 1;
+            if up && !attempt.errors.is_empty() && !refused.compared {
+                refused.compared = true;
+                self.compare_objects(&BTreeSet::new())?;
+                self.send_round(refused)?;
+                continue;
+            }
             for (position, error) in &attempt.errors {
                 if let Some(item) = items.get(*position) {
                     self.give_up(item, error, up, refused);
@@ -146,7 +161,7 @@ impl Worker {
 
     /// An object that the switch refuses: its instruction fails closed; without one, or when that did not
     /// help, the object alone is left out.
-    fn give_up(&mut self, item: &Item, error: &str, up: bool, refused: &mut BTreeSet<String>) {
+    fn give_up(&mut self, item: &Item, error: &str, up: bool, refused: &mut Refusals) {
         if !up {
             // What the switch cannot even read it does not hold.
             self.stats.stray_errors += 1;
@@ -157,7 +172,7 @@ impl Worker {
         }
         let reason = format!("Open vSwitch refuses {}: {error}", self.describe(item));
         match self.program.owner(item).map(str::to_owned) {
-            Some(key) if refused.insert(key.clone()) => {
+            Some(key) if refused.keys.insert(key.clone()) => {
                 let touched = self.program.refuse(&key, &reason);
                 self.dirty.extend(touched);
             }
@@ -251,13 +266,11 @@ impl Worker {
         let program = &self.program;
         match item {
             Item::Flow(id) => {
-                let gone;
-                let (command, flow): (_, &Flow) = if let Some(flow) = program.flow(id) {
-                    (FlowModCommand::Add, flow)
-                } else {
-                    gone = identity(&id.0);
-                    (FlowModCommand::DeleteStrict, &gone)
+                let Some(flow) = program.flow(id) else {
+                    let message = Message::FlowMod(Box::new(delete(&id.0)));
+                    return self.push_message(message, xid, envelope);
                 };
+                let command = FlowModCommand::Add;
                 self.link.push(|out| match envelope {
                     Envelope::Bundle(bundle) => {
                         encode_bundled_flow_mod(out, xid, (bundle, FLAGS), command, flow)
@@ -317,13 +330,10 @@ fn words(error: &ErrorMessage) -> String {
     format!("{} ({}/{})", error.name(), error.kind, error.code)
 }
 
-/// Just what names a flow: a delete needs no more.
-fn identity(flow: &Flow) -> Flow {
+/// Removes the flow of this identity, unless somebody put another in its place.
+fn delete(flow: &Flow) -> FlowMod {
     let (table, priority, matching) = (flow.table, flow.priority, flow.matching.clone());
-    Flow {
-        table,
-        priority,
-        matching,
-        ..Flow::default()
-    }
+    let mut delete = FlowMod::delete_strict(table, priority, matching);
+    (delete.flow.cookie, delete.cookie_mask) = (MARK, MARK_MASK);
+    delete
 }

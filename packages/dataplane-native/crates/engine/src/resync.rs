@@ -53,7 +53,7 @@ impl Worker {
         self.audit()
     }
 
-    /// Compares everything. Flows are read last: whatever changes meanwhile, the monitor reports.
+    /// Compares everything. Whatever changes meanwhile, the monitor reports.
     pub(crate) fn audit(&mut self) -> Result<(), Lost> {
         self.dirty.clear();
         self.leftovers = Leftovers::default();

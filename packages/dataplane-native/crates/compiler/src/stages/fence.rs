@@ -10,7 +10,7 @@ use crate::emit::Emit;
 use crate::pipeline::{CLASSIFY, priority};
 
 /// Drops tunnel packets from these addresses.
-pub fn peer(emit: &mut Emit, vteps: &[IpAddr]) {
+pub fn peer(emit: &mut Emit, vteps: impl Iterator<Item = IpAddr>) {
     for vtep in vteps {
         let matching = match vtep {
             IpAddr::V4(ip) => Match::new().set(Field::TunSrc, ip),

@@ -35,6 +35,9 @@ const ACTIONS_BYTES: usize = 65_535;
 const COPY_BYTES: (usize, usize) = (112, 132);
 /// The same for a local copy: 8, and room for what policies may add.
 const LOCAL_COPY_BYTES: usize = 16;
+/// Ports here that get a copy: each costs two lookups of the 4,096 that Open vSwitch makes for a packet, and
+/// beyond those it drops it for everybody.
+const LOCAL_COPIES: usize = 2_000;
 /// Room for the header of a group message.
 const GROUP_HEADER_BYTES: usize = 64;
 
@@ -130,12 +133,10 @@ fn replicate(
     let mark = kind
         .unknown
         .then(|| Action::set_masked(FLAGS, FLAG_UNKNOWN, FLAG_UNKNOWN));
-    let local = local_group(emit, network.key, ports, kind);
-    let here: Vec<Action> = local
-        .iter()
-        .flat_map(|group| mark.iter().chain([group]))
-        .cloned()
-        .collect();
+    let mut here = local_groups(emit, network, ports, kind)?;
+    if !here.is_empty() {
+        here.splice(0..0, mark.clone());
+    }
 
     let mut out = if here.is_empty() {
         Vec::from_iter(mark.clone())
@@ -193,8 +194,13 @@ pub fn unasked(emit: &mut Emit) {
     emit.drop((L2, priority::ASK_NOBODY), Rule::Ask, asked);
 }
 
-/// The group of local copies; `None` when no port here gets one.
-fn local_group(emit: &mut Emit, network: u32, ports: &[&Port], kind: &Kind) -> Option<Action> {
+/// The groups of local copies; none when no port here gets one.
+fn local_groups(
+    emit: &mut Emit,
+    network: &Network,
+    ports: &[&Port],
+    kind: &Kind,
+) -> Result<Vec<Action>, String> {
     let targets = ports.iter().filter(|port| !kind.unknown || !port.security);
     let copy = |port: &&Port| {
         vec![
@@ -203,11 +209,15 @@ fn local_group(emit: &mut Emit, network: u32, ports: &[&Port], kind: &Kind) -> O
         ]
     };
     let buckets: Vec<_> = targets.map(copy).collect();
-    let id = group_id::of(kind.local_group, 0, network);
-    (!buckets.is_empty()).then(|| {
-        emit.group(id, buckets);
-        Action::Group { id }
-    })
+    if buckets.len() > LOCAL_COPIES {
+        return Err(format!(
+            "network {}: a broadcast would need {} copies on this chassis, more than the {LOCAL_COPIES} \
+             that Open vSwitch makes of one packet: spread its ports over more chassis",
+            network.id,
+            buckets.len(),
+        ));
+    }
+    Ok(groups(emit, (network, kind.local_group), buckets))
 }
 
 /// Copies into a tunnel, a bucket each.
@@ -341,8 +351,7 @@ fn vtep(network: &Network, peer: &FloodPeer) -> Result<IpAddr, String> {
     peer.vtep.ok_or_else(missing)
 }
 
-/// Splits copies into groups that fit one message each; answers the actions that run them all.
-/// `local`: ports here that get a copy beside them.
+/// Groups of copies; answers the actions that run them all. `local`: ports here that get a copy beside them.
 fn chunks(
     emit: &mut Emit,
     (network, kind): (&Network, u32),
@@ -359,6 +368,15 @@ fn chunks(
             buckets.len(),
         ));
     }
+    Ok(groups(emit, (network, kind), buckets))
+}
+
+/// Splits buckets into groups that fit one message each; answers the actions that run them all.
+fn groups(
+    emit: &mut Emit,
+    (network, kind): (&Network, u32),
+    buckets: Vec<Vec<Action>>,
+) -> Vec<Action> {
     let mut groups: Vec<Vec<Vec<Action>>> = Vec::new();
     let mut bytes = 0;
     for bucket in buckets {
@@ -379,7 +397,7 @@ fn chunks(
         emit.group(id, group);
         actions.push(Action::Group { id });
     }
-    Ok(actions)
+    actions
 }
 
 /// Bytes of a bucket on the wire: its header and 4 + 4 bytes and the value (and mask) for each set

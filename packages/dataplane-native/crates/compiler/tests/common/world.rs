@@ -13,6 +13,7 @@ local/tunnel/3 ofport=102 ips=172.31.0.130
 local/patch/phys1 ofport=50
 local/patch/phys2 ofport=51
 chassis/c1/fence/9 vteps=172.31.0.9,fd31::9
+chassis/c1/fence/10 vteps=172.31.0.9,172.31.0.10
 
 network/5/config id=blue encap=geneve gateways=10.0.0.1,fd00::1 gateway_mac=02:ff:00:00:00:01 unknown=on
 chassis/c1/port/1 id=p1 network=5 mac=02:00:00:00:00:01 ips=10.0.0.2,fd00::2 pairs=10.0.0.9@00:00:5e:00:01:01,fd00::9@00:00:5e:00:01:01,10.9.0.0/16

@@ -244,6 +244,7 @@ fn nothing_is_said_about_what_must_stay_unanswered() {
     let silent = [
         ("an echo from a group", v4(26, &[224, 0, 0, 5])),
         ("broadcast source", v4(26, &[255; 4])),
+        ("all of a prefix as source", v4(26, &[10, 0, 0, 255])),
         ("class E source", v4(26, &[240, 0, 0, 1])),
         ("loopback source", v4(26, &[127, 0, 0, 1])),
         ("link-local source", v4(26, &[169, 254, 1, 1])),

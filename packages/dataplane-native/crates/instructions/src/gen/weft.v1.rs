@@ -723,7 +723,7 @@ pub struct FencedPeer {
 pub struct LocalVif {
     #[prost(string, tag = "1")]
     pub port_id: ::prost::alloc::string::String,
-    /// 1..0xfffffeff.
+    /// 1..65279; a port with a higher one is refused.
     #[prost(uint32, tag = "2")]
     pub ofport: u32,
 }

@@ -588,7 +588,7 @@ export interface FencedPeer {
 
 export interface LocalVif {
   portId: string;
-  /** 1..0xfffffeff. */
+  /** 1..65279; a port with a higher one is refused. */
   ofport: number;
 }
 
