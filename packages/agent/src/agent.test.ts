@@ -55,11 +55,11 @@ class Engine {
 
   async close(): Promise<void> {}
 
-  complete(): void {
+  complete(failures: { key: string; reason: string }[] = []): void {
     this.onEvent({
       kind: "completed",
       ticket: this.lastTicket,
-      failures: [],
+      failures,
       flows: 1,
       groups: 0,
       meters: 0,
@@ -123,6 +123,12 @@ async function start() {
       calls.at(-1)?.write({ message: { $case: "query", value: { id: 1n, text: "?" } } });
       await until("a reply", () => said.slice(asked).some(({ $case }) => $case === "queryReply"));
     },
+    /** Ends the stream; the agent comes back and is told to compare everything. */
+    cut: async () => {
+      const streams = calls.length;
+      calls.at(-1)?.end();
+      await until("the next stream", () => calls.length > streams);
+    },
     stop: async () => {
       await agent[Symbol.asyncDispose]();
       server.forceShutdown();
@@ -169,6 +175,21 @@ test("before OVSDB has shown what the host has, no port is said to be down", asy
   await t.stop();
 });
 
+test("a frame of a stream that is gone is not acked on the next one, which began anew", async () => {
+  const t = await start();
+  t.agent.onSwitchFacts(facts);
+  await t.tell(change(500n, []));
+  await t.cut();
+  t.engine.complete();
+  await t.tell(change(3n, []));
+  t.engine.complete();
+  const acks = () =>
+    t.said.flatMap((message) => (message.$case === "ack" ? [message.value.sequence] : []));
+  await until("an ack", () => acks().length > 0);
+  expect(acks()).toEqual([3n]);
+  await t.stop();
+});
+
 test("a port is not programmed while the engine has no room for its instructions", async () => {
   const t = await start();
   t.agent.onSwitchFacts(facts);
@@ -182,6 +203,29 @@ test("a port is not programmed while the engine has no room for its instructions
   await until("the batch to go in", () => t.engine.lastTicket > before);
   t.engine.complete();
   await until("the port to be up", () => states().includes(PortState.UP));
+  await t.stop();
+});
+
+test.each<DataplaneEvent>([
+  { kind: "connection", connected: true, reason: "" },
+  { kind: "drift", repaired: 3 },
+])("what fails after the engine acted by itself is said: %o", async (event) => {
+  const t = await start();
+  t.agent.onSwitchFacts(facts);
+  t.engine.complete();
+  await t.tell(frame);
+  t.engine.complete();
+  const last = () =>
+    t
+      .reports()
+      .flatMap(({ reports }) => reports)
+      .at(-1);
+  await until("the port to be up", () => last()?.state === PortState.UP);
+  const before = t.engine.lastTicket;
+  t.engine.onEvent(event);
+  expect(t.engine.lastTicket).toBe(before + 1n);
+  t.engine.complete([{ key: "chassis/a/port/7", reason: "refused by Open vSwitch" }]);
+  await until("the port to be plugged", () => last()?.state === PortState.PLUGGED);
   await t.stop();
 });
 

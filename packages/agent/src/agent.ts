@@ -33,7 +33,7 @@ import { type AgentConfig, encapTypeOf, mgmtSocketOf } from "./config.ts";
 import { EngineFeed } from "./engine-feed.ts";
 import { OpenFlowWatch } from "./openflow-watch.ts";
 import { type Facts, type FactsChange, LocalFacts, vifOfKey } from "./ports/local-facts.ts";
-import { PortTable, type Vif } from "./ports/port-table.ts";
+import { isUsable, PortTable, type Vif } from "./ports/port-table.ts";
 import { answerQuery } from "./queries.ts";
 import type { CheckpointFile } from "./southbound/checkpoint.ts";
 import { DesiredState, type Frame } from "./southbound/desired-state.ts";
@@ -273,7 +273,9 @@ export class Agent implements AsyncDisposable {
       "central",
       resume === Resume.HOLD ? `weft chassis adopt ${this.#options.config.chassis}` : "",
     );
+    // Anew, sequences count for nothing: an ack of an old one would be taken for that of a frame that is not in the switch yet.
     if (resume === Resume.CONTINUE) this.#inSync = true;
+    else this.#feed.forgetFrames();
     this.#allowPruneWhenSafe();
     this.#reportAll();
   }
@@ -318,8 +320,7 @@ export class Agent implements AsyncDisposable {
     const facts = this.#switchFacts;
     if (facts === null) return NO_CHANGE;
     const vifs = facts.vifs
-      .filter(({ ofport, error }) => ofport > 0 && error === "")
-      .filter(({ portId }) => !this.#ports.isBarred(portId))
+      .filter((vif) => isUsable(vif) && !this.#ports.isBarred(vif.portId))
       .map(({ portId, ofport }) => ({ portId, ofport }));
     return this.#facts.update({ ...facts, vifs });
   }
@@ -371,13 +372,16 @@ export class Agent implements AsyncDisposable {
       case "drift":
         this.#driftRepaired += BigInt(event.repaired);
         this.#logger.warn({ repaired: event.repaired }, "drift repaired in the flow table");
+        this.#feed.ask();
         return;
       case "claim":
         return this.#claim(event);
       case "connection":
         this.#logger.info({ connected: event.connected, reason: event.reason }, "OpenFlow");
-        if (event.connected) this.#openFlow.back();
-        else this.#openFlow.lost(event.reason);
+        if (event.connected) {
+          this.#openFlow.back();
+          this.#feed.ask();
+        } else this.#openFlow.lost(event.reason);
         return;
     }
   }

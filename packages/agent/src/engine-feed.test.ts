@@ -77,3 +77,16 @@ test("a frame that changes nothing is acked through an empty batch, in order", (
   expect(taken).toEqual([{ upserts: [], deletes: [] }]);
   expect(feed.completed(1n)).toBe(5n);
 });
+
+test("what fails is asked once, by a batch of what waits or an empty one", () => {
+  const { clock, taken, engine, feed } = setUp();
+  feed.ask();
+  expect(taken).toEqual([{ upserts: [], deletes: [] }]);
+  engine.busy = true;
+  feed.ask();
+  feed.push([upsert("a", "1")], [], null);
+  engine.busy = false;
+  clock.advance(5);
+  feed.completed(2n);
+  expect(taken.slice(1)).toEqual([{ upserts: ["a=1"], deletes: [] }]);
+});

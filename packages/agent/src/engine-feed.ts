@@ -33,6 +33,7 @@ export class EngineFeed {
   /** key -> body, or null = delete. */
   readonly #pending = new Map<string, Buffer | null>();
   #pendingSequence: bigint | null = null;
+  #asks = false;
   #markers: Marker[] = [];
   #retry: Timer | null = null;
   #open = false;
@@ -69,6 +70,12 @@ export class EngineFeed {
     this.#flush();
   }
 
+  /** Asks what fails now: the engine answers with a ticket only, and not what it did by itself. */
+  ask(): void {
+    this.#asks = true;
+    this.#flush();
+  }
+
   /** Everything up to this ticket is in the switch. Answers the last sequence that this completes, if any. */
   completed(ticket: bigint): bigint | null {
     let last: bigint | null = null;
@@ -81,6 +88,12 @@ export class EngineFeed {
     return last;
   }
 
+  /** No frame given so far is to be acked: who sent them begins anew. What they changed stays. */
+  forgetFrames(): void {
+    this.#pendingSequence = null;
+    this.#markers = [];
+  }
+
   close(): void {
     this.#retry?.cancel();
     this.#pending.clear();
@@ -89,7 +102,7 @@ export class EngineFeed {
 
   #flush(): void {
     if (!this.#open) return;
-    if (this.#pending.size === 0 && this.#pendingSequence === null) return;
+    if (this.#pending.size === 0 && this.#pendingSequence === null && !this.#asks) return;
     const upserts: Instruction[] = [];
     const deletes: string[] = [];
     for (const [key, body] of this.#pending) {
@@ -107,6 +120,7 @@ export class EngineFeed {
     }
     const keys = [...this.#pending.keys()];
     this.#pending.clear();
+    this.#asks = false;
     if (this.#pendingSequence !== null) {
       this.#markers.push({ ticket, sequence: this.#pendingSequence });
       this.#pendingSequence = null;

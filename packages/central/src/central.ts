@@ -31,6 +31,7 @@ import { orchestrationService } from "./api/orchestration.ts";
 import { PortWaiters } from "./api/port-waiters.ts";
 import { WatchHub } from "./api/watch.ts";
 import { Bindings } from "./bindings/bindings.ts";
+import { logLiveness } from "./bindings/liveness-log.ts";
 import type { CentralConfig } from "./config.ts";
 import { createDeriver } from "./derive/deriver.ts";
 import { Distributor } from "./distribute/distributor.ts";
@@ -117,7 +118,10 @@ export class Central implements AsyncDisposable {
       },
       onFatal,
     });
-    publishVolatile = (changes) => publisher.publishVolatile(changes);
+    publishVolatile = (changes) => {
+      logLiveness(changes, logger);
+      publisher.publishVolatile(changes);
+    };
     const whole = (): Promise<void> => publisher.whole();
     const distributor = new Distributor({
       deriver,

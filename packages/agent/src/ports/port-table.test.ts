@@ -82,6 +82,25 @@ test("a change of a programmed port does not take it down; a new device or admin
   expect(states(table)).toEqual([`web-1 ${PortState.PLUGGED} flows are being installed`]);
 });
 
+test("an interface that Open vSwitch found fault with is up only when its flows are back", () => {
+  const table = new PortTable(underlay);
+  table.setLocal(KEY, local);
+  table.setVif("web-1", vif);
+  table.awaitTicket(["web-1"], 1n);
+  table.completed(1n, new Map());
+  expect(states(table)).toEqual([`web-1 ${PortState.UP}`]);
+  // The engine is told that there is no such interface; it has its port all the same.
+  table.setVif("web-1", { ...vif, error: "could not set configuration" });
+  table.awaitTicket(["web-1"], 2n);
+  table.completed(2n, new Map());
+  expect(states(table)).toEqual([
+    `web-1 ${PortState.DOWN} interface tap0: could not set configuration`,
+  ]);
+  table.setVif("web-1", vif);
+  table.awaitTicket(["web-1"], 3n);
+  expect(states(table)).toEqual([`web-1 ${PortState.PLUGGED} flows are being installed`]);
+});
+
 test("a port held before a restart of the agent is not reported down while its flows are compared", () => {
   const table = new PortTable(underlay);
   table.setHeld("web-1", 4n);
@@ -112,7 +131,7 @@ test("a port that goes is reported down once and then forgotten", () => {
   states(table);
   table.setVif("web-1", null);
   expect(states(table)).toEqual([
-    `web-1 ${PortState.DOWN} no interface with this iface-id on the chassis`,
+    `web-1 ${PortState.DOWN} no interface has external_ids:iface-id=web-1: attach one`,
   ]);
   expect([...table.entries()]).toEqual([]);
 });

@@ -20,6 +20,11 @@ export interface Vif {
   readonly error: string;
 }
 
+/** Open vSwitch has it, without fault: the engine is told of such interfaces only. */
+export function isUsable(vif: Vif | null): boolean {
+  return vif !== null && vif.ofport > 0 && vif.error === "";
+}
+
 export interface PortEntry {
   readonly portId: string;
   readonly key: string | null;
@@ -101,7 +106,7 @@ export class PortTable {
     const grown = vif !== null && before?.vif && vif.mtuBytes > before.vif.mtuBytes;
     const admitted = before?.admitted === true && vif !== null && !grown;
     const sameDevice = before?.vif === null || before?.vif?.ofport === vif?.ofport;
-    const programmed = before?.programmed === true && vif !== null && sameDevice;
+    const programmed = before?.programmed === true && isUsable(vif) && sameDevice;
     this.#put(portId, { vif, admitted, programmed, refusal: "" });
   }
 
@@ -146,7 +151,7 @@ export class PortTable {
     this.#failures = failures;
     for (const [id, entry] of this.#ports) {
       if (entry.awaits === null || entry.awaits > ticket) continue;
-      const programmed = entry.local !== null && entry.vif !== null;
+      const programmed = entry.local !== null && isUsable(entry.vif);
       this.#put(id, { awaits: null, programmed });
     }
   }
@@ -185,7 +190,10 @@ export class PortTable {
 
   #judge(entry: PortEntry): readonly [PortState, string] {
     const { vif, local } = entry;
-    if (vif === null) return [PortState.DOWN, "no interface with this iface-id on the chassis"];
+    if (vif === null) {
+      const reason = `no interface has external_ids:iface-id=${entry.portId}: attach one`;
+      return [PortState.DOWN, reason];
+    }
     if (vif.error !== "") return [PortState.DOWN, `interface ${vif.name}: ${vif.error}`];
     if (vif.ofport === 0) return [PortState.DOWN, `interface ${vif.name} has no ofport yet`];
     if (local === null) {

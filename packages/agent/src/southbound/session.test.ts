@@ -9,7 +9,7 @@ import { pino } from "pino";
 import { afterAll, expect, test } from "vitest";
 import { serveCentral, welcome } from "./central.fixture.ts";
 import type { Frame } from "./desired-state.ts";
-import { Session } from "./session.ts";
+import { Session, type SessionCallbacks } from "./session.ts";
 
 const scratch = mkdtempSync(join(tmpdir(), "weft-session-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -32,7 +32,7 @@ const hello: Hello = {
   schemaVersion: 1,
 };
 
-function open(address: string) {
+function open(address: string, over: Partial<SessionCallbacks> = {}) {
   const seen = { frames: [] as Frame[], welcomes: 0, lost: [] as string[] };
   const session = new Session({
     address,
@@ -52,6 +52,7 @@ function open(address: string) {
       refused: () => {},
       query: (query) => Promise.resolve({ id: query.id, json: query.text, error: "" }),
       disconnected: (reason) => seen.lost.push(reason),
+      ...over,
     },
   });
   session.start();
@@ -116,6 +117,39 @@ test("central's questions are answered and a refusal is a reason to come back la
     { $case: "queryReply", value: { id: 3n, json: "objects", error: "" } },
   ]);
   expect(seen.lost[0]).toBe("refused: version 9 wanted");
+  await session[Symbol.asyncDispose]();
+  server.forceShutdown();
+});
+
+test("a question is answered on the stream that it came on, or not at all", async () => {
+  const answers: AgentMessage["message"][] = [];
+  /** Gives the answer to the first question. */
+  let late: (() => void) | undefined;
+  const ask = (text: string) => ({
+    message: { $case: "query" as const, value: { id: 1n, text } },
+  });
+  const { server, address } = await serve("answers", (call, { message }) => {
+    if (message?.$case !== "hello") {
+      answers.push(message);
+      return;
+    }
+    call.write(welcome);
+    const isFirst = late === undefined;
+    call.write(ask(isFirst ? "slow" : "fast"));
+    if (isFirst) call.end();
+  });
+  const { session } = open(address, {
+    query: ({ id, text }) => {
+      const reply = { id, json: text, error: "" };
+      if (text === "fast") return Promise.resolve(reply);
+      return new Promise((resolve) => {
+        late = () => resolve(reply);
+      });
+    },
+    welcomed: () => late?.(),
+  });
+  await until("an answer", () => answers.length > 0);
+  expect(answers[0]).toMatchObject({ value: { json: "fast" } });
   await session[Symbol.asyncDispose]();
   server.forceShutdown();
 });

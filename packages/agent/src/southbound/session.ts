@@ -221,9 +221,11 @@ export class Session implements AsyncDisposable {
     } while (first < keys.length);
   }
 
+  /** On another stream the id may be that of another question. */
   async #answer(query: Query): Promise<void> {
+    const stream = this.#stream;
     const reply = await this.#options.callbacks.query(query);
-    this.send({ $case: "queryReply", value: reply });
+    if (this.#stream === stream) this.send({ $case: "queryReply", value: reply });
   }
 }
 

@@ -53,6 +53,11 @@ export class FakeAgent {
   #inbox: Buffer[] = [];
   #staged: FrameChunk[] = [];
   #owedAcks: bigint[] = [];
+  /** Its checkpoint. */
+  #disk: { held: ReadonlyMap<string, string>; position: FakeAgent["position"] } = {
+    held: new Map(),
+    position: undefined,
+  };
 
   constructor(central: CentralSide, chassis: string) {
     this.#central = central;
@@ -117,6 +122,27 @@ export class FakeAgent {
     this.#inbox = [];
     this.#staged = [];
     this.#owedAcks = [];
+  }
+
+  /** Writes its checkpoint, and says so. */
+  async save(): Promise<void> {
+    this.#disk = { held: new Map(this.held), position: this.position };
+    const isOfEpoch = this.position?.epoch === this.welcome?.epoch;
+    await this.heartbeat(isOfEpoch ? this.position?.sequence : 0n);
+  }
+
+  /** Is killed, and goes on from its disk. */
+  restart(): void {
+    this.disconnect();
+    this.inSync = false;
+    this.held.clear();
+    for (const [key, body] of this.#disk.held) this.held.set(key, body);
+    this.position = this.#disk.position;
+  }
+
+  /** Keys that it acts on, or would after a restart. */
+  get actsOn(): string[] {
+    return [...this.held.keys(), ...this.#disk.held.keys()];
   }
 
   async send(message: NonNullable<AgentMessage["message"]>): Promise<void> {

@@ -342,6 +342,41 @@ test("realized ends at the deadline, and at once for who is not alive", async ()
   expect(await fine).toMatchObject({ complete: true, realized: ["chassis-2"] });
 });
 
+test("a chassis that is deleted is not waited for, nor called unreachable", async () => {
+  const { world, a, b } = await start();
+  const revision = world.commit([
+    { table: "port", id: "port-2", row: undefined },
+    { table: "chassis", id: "chassis-2", row: undefined },
+  ]);
+  b.disconnect();
+  const realized = world.distributor.realized(revision, 1000);
+  await settle([a]);
+  expect(await realized).toMatchObject({ complete: true, realized: ["chassis-1"] });
+});
+
+test("what an earlier life committed is realized once every chassis has come back with it, or is given up", async () => {
+  const { clock, world, a } = await start();
+  world.close();
+  world.rows.clearVolatile();
+  const { rows, revision } = world;
+  const bindings = { leaseMs: 1000 };
+  const next = new World({ clock, rows, revision, bindings, epoch: 2n });
+  const realized = next.distributor.realized(revision, 1_000_000);
+  a.moveTo(next);
+  await a.connect();
+  await settle([a]);
+  for (let passed = 0; passed < 2000; passed += 500) {
+    clock.advance(500);
+    await a.heartbeat();
+  }
+  expect(await realized).toEqual({
+    complete: false,
+    realized: ["chassis-1"],
+    failed: [],
+    unreachable: ["chassis-2"],
+  });
+});
+
 test("a long message is worked on in slices, and ends with its stream", async () => {
   const { world, a, b } = await start({ budgetMs: 0 });
   world.commit(Array.from({ length: 300 }, (_, at) => port(100 + at, null)));

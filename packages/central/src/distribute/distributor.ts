@@ -34,7 +34,7 @@ import {
 import { overdueOf } from "./overdue.ts";
 import { newPeer, owedSinceMs, type Peer, statusOf } from "./peers.ts";
 import { Queries } from "./queries.ts";
-import { type Realization, RealizedLog } from "./realized.ts";
+import { type ChassisProgress, type Realization, RealizedLog } from "./realized.ts";
 import { RefusalLog } from "./refusal-log.ts";
 import { type Received, Session, type Wire } from "./session.ts";
 import { MAX_STREAMS, StreamCount } from "./stream-count.ts";
@@ -105,7 +105,7 @@ export class Distributor {
       budgetMs,
       revision: options.currentRevision(),
       progress: (chassis) => this.#progress(chassis),
-      everybody: () => this.#peers.keys(),
+      everybody: () => bindings.chassis(),
     });
     this.#fanOut = new FanOut({
       interest,
@@ -405,6 +405,7 @@ export class Distributor {
     if (peer?.session !== session) return;
     peer.session = undefined;
     peer.lastSeenMs = session.heardMs;
+    this.#options.logger.info({ chassis: session.chassis }, "chassis disconnected");
     this.#queries.streamEnded(session.chassis);
     this.#realized.check();
   }
@@ -438,7 +439,8 @@ export class Distributor {
     this.#realized.check();
   }
 
-  #progress(id: string) {
+  #progress(id: string): ChassisProgress | undefined {
+    if (this.#options.deriver.interest.scopes(id).size === 0) return undefined;
     const peer = this.#peers.get(id);
     return {
       alive: this.#options.bindings.isAlive(id),

@@ -1,7 +1,7 @@
 // Frames on the wire: the generated decoder reads what was put together by hand, in chunks within their bounds.
 import { CentralMessage } from "@weft/shared/gen/weft/v1/southbound.ts";
 import { expect, test } from "vitest";
-import { FrameChunks, type FrameContent, FrameEncoder } from "./frames.ts";
+import { FrameChunks, type FrameContent, FrameEncoder, MAX_PIECES } from "./frames.ts";
 
 const end = { sequence: 5n, revision: 4n, inSync: true, adopted: false };
 
@@ -66,6 +66,13 @@ test("what goes to several sessions of a turn is encoded once", () => {
     1,
   );
   expect(encoder.encoded).toBe(1);
+});
+
+test("what is kept is bounded, should the turns of all sessions never end", () => {
+  const encoder = new FrameEncoder();
+  const bodies = Array.from({ length: MAX_PIECES + 1 }, (_, at) => Buffer.from(String(at)));
+  for (const body of [...bodies, ...bodies.slice(0, 1)]) encoder.upsert("network/1/config", body);
+  expect(encoder.encoded).toBe(bodies.length + 1);
 });
 
 test("a frame that differs in anything is not taken for the one before", () => {

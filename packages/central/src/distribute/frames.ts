@@ -7,6 +7,9 @@ import { FrameChunk, type FrameEnd } from "@weft/shared/gen/weft/v1/southbound.t
 const CHUNK_INSTRUCTIONS = 256;
 const CHUNK_BYTES = 512 * 1024;
 
+/** Encoded instructions that are kept: while there is always somebody with more to write, a turn of all has no end. */
+export const MAX_PIECES = 16_384;
+
 /** CentralMessage.chunk, wire type 2. */
 const CHUNK_TAG = 0x12;
 
@@ -19,7 +22,7 @@ export interface FrameContent {
   readonly end: FrameEnd;
 }
 
-/** Encodes what sessions of one turn have in common, once: an instruction, and a whole frame of one chunk. Until clear(). */
+/** Encodes what sessions of one turn have in common, once: an instruction, and a whole frame of one chunk. Bounded; until clear(). */
 export class FrameEncoder {
   readonly #pieces = new Map<Buffer, Buffer>();
   #last: { readonly frame: FrameContent; readonly message: Buffer } | undefined;
@@ -34,6 +37,7 @@ export class FrameEncoder {
   upsert(key: string, body: Buffer): Buffer {
     let piece = this.#pieces.get(body);
     if (piece === undefined) {
+      if (this.#pieces.size >= MAX_PIECES) this.#pieces.clear();
       const upserts = [{ key, body }];
       piece = bytesOf({ upserts, deletes: [], dropScopes: [], end: undefined });
       this.#pieces.set(body, piece);

@@ -46,7 +46,7 @@ export const MAX_WAITERS = 10_000;
 
 export class RealizedLog {
   readonly #clock: Clock;
-  readonly #progress: (chassis: string) => ChassisProgress;
+  readonly #progress: (chassis: string) => ChassisProgress | undefined;
   readonly #everybody: () => Iterable<string>;
   readonly #touched = new Map<bigint, Touched>();
   readonly #waiters = new Set<Waiter>();
@@ -61,7 +61,8 @@ export class RealizedLog {
   constructor(options: {
     clock: Clock;
     revision: bigint;
-    progress: (chassis: string) => ChassisProgress;
+    /** undefined = it is deleted, and told nothing any more. */
+    progress: (chassis: string) => ChassisProgress | undefined;
     everybody: () => Iterable<string>;
     budgetMs?: number | undefined;
   }) {
@@ -165,7 +166,9 @@ export class RealizedLog {
     const answer: Realization = { complete: true, realized: [], failed: [], unreachable: [] };
     let complete = revision <= this.#derived;
     for (const id of [...chassis].sort()) {
-      const { realizedRevision, failed } = this.#progress(id);
+      const progress = this.#progress(id);
+      if (progress === undefined) continue;
+      const { realizedRevision, failed } = progress;
       const failures = failed.filter(({ key }) => touched?.keys?.has(key) ?? true);
       if (realizedRevision >= revision) {
         if (failures.length === 0) answer.realized.push(id);
@@ -182,8 +185,8 @@ export class RealizedLog {
   #awaits(revision: bigint, chassis: readonly string[], cursor: { at: number }): boolean {
     for (let asked = 0; asked < chassis.length; asked += 1) {
       const at = (cursor.at + asked) % chassis.length;
-      const { alive, realizedRevision } = this.#progress(chassis[at] ?? "");
-      if (!alive || realizedRevision >= revision) continue;
+      const progress = this.#progress(chassis[at] ?? "");
+      if (progress?.alive !== true || progress.realizedRevision >= revision) continue;
       cursor.at = at;
       return true;
     }
