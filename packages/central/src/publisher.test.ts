@@ -119,6 +119,14 @@ test("batches are worked off in the order in which they come", async () => {
   expect(order).toEqual(["c63", "c69", "n0", "d"]);
 });
 
+test("who answers the end of a batch with another one is not left waiting", async () => {
+  const { publisher, derived } = start(60_000);
+  await publisher.publish({ revision: 1n, changes: networks(65) });
+  void publisher.publish({ revision: 2n, changes: [alive("c1")] });
+  await publisher.whole();
+  expect(derived.map(({ revision }) => revision)).toEqual([1n, 2n]);
+});
+
 test("when derivation breaks nothing goes out any more, and everybody who waits is told", async () => {
   const { publisher, steps, failures, setOnDerive } = start(0);
   const broken = new Error("broken");

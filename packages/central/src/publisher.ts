@@ -112,14 +112,14 @@ export class Publisher {
     // Who awaited whole() just before acts first: it must not see a part of this.
     const waits = job.revision !== null && job.changes.length > SLICE;
     if (!waits && this.#slice(steps)) return;
-    this.#running = this.#finish(steps).finally(() => {
-      this.#running = null;
-    });
+    this.#running = this.#finish(steps);
   }
 
   async #finish(steps: Generator<boolean, void>): Promise<void> {
     do await nextTurn();
     while (!this.#slice(steps));
+    // In the same breath: what is added from now on has nobody else to work it off.
+    this.#running = null;
   }
 
   /** True = all is done. */

@@ -30,9 +30,14 @@ export class RequestBytes {
   /** Once: grpc-js keeps this object until the call ends, and must not keep the bytes. */
   take(): Buffer {
     const bytes = this.#bytes;
-    if (bytes === null) throw new Error("the bytes of a request were taken twice");
+    if (bytes === null) throw new Error("the bytes of a request were taken already");
     this.#bytes = null;
     return bytes;
+  }
+
+  /** Nobody will take them. */
+  drop(): void {
+    this.#bytes = null;
   }
 }
 

@@ -172,6 +172,18 @@ describe("in slices", () => {
     }
   });
 
+  it("of a large set that waits for its turn nothing is kept once its caller left", async () => {
+    const changes = Array.from({ length: 5000 }, (_, at) => port(`p${at}`));
+    const first = apply.run(new RequestBytes(bytesOf({ changes })), context);
+    const left = new AbortController();
+    const waiting = new RequestBytes(bytesOf({ changes }));
+    const second = apply.run(waiting, { ...context, signal: left.signal });
+    left.abort();
+    expect(() => waiting.take()).toThrow(/taken/);
+    await expect(second).rejects.toThrow(/aborted/);
+    await first;
+  });
+
   it("and neither does its answer that is kept for a key", async () => {
     const changes = Array.from({ length: 10_000 }, (_, at) => port(`p${at}`));
     const request = new RequestBytes(bytesOf({ changes, idempotencyKey: "k" }));

@@ -30,6 +30,11 @@ export interface ApplyOptions {
   readonly south: South;
 }
 
+interface Committed {
+  readonly response: Buffer;
+  readonly request: Omit<ApplyRequest, "changes">;
+}
+
 const planActions: Readonly<Record<PlanAction, ChangeAction>> = {
   created: ChangeAction.CREATED,
   updated: ChangeAction.UPDATED,
@@ -55,7 +60,7 @@ export class Apply {
   async run(received: RequestBytes, context: CallContext): Promise<Buffer> {
     const committed =
       received.length > largeSetBytes
-        ? this.#afterLarge(() => this.#commit(received, context))
+        ? this.#afterLarge(received, context)
         : this.#commit(received, context);
     const { response, request } = await committed;
     received.onDone();
@@ -69,8 +74,10 @@ export class Apply {
     return Buffer.concat([response, tail]);
   }
 
-  #afterLarge<T>(run: () => Promise<T>): Promise<T> {
-    const turn = this.#large.then(run);
+  #afterLarge(received: RequestBytes, context: CallContext): Promise<Committed> {
+    // Who left is not counted among the bytes in flight any more, and may have come again meanwhile.
+    context.signal.addEventListener("abort", () => received.drop(), { once: true });
+    const turn = this.#large.then(() => this.#commit(received, context));
     this.#large = turn.catch(() => undefined);
     return turn;
   }
@@ -78,7 +85,7 @@ export class Apply {
   async #commit(
     received: RequestBytes,
     { actor, signal, allowWait }: CallContext,
-  ): Promise<{ response: Buffer; request: Omit<ApplyRequest, "changes"> }> {
+  ): Promise<Committed> {
     // Nobody waits for it any more.
     signal.throwIfAborted();
     const decoded = await runInSlices(decodeApply(received.take()));

@@ -1,4 +1,4 @@
-// OrchestrationService: PlugPort, UnplugPort, WaitPortReady, on the same write path as Apply. Registered by servers.ts.
+// OrchestrationService: PlugPort, UnplugPort, WaitPortReady, on the same write path as Apply. Registered by central.ts.
 
 import { status as Code } from "@grpc/grpc-js";
 import type {

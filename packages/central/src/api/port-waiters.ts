@@ -15,7 +15,7 @@ export class PortWaiters implements Disposable {
     this.#unsubscribe = options.model.onBatch((batch) => this.#published(batch));
   }
 
-  /** Resolves true when the port's row, binding or claims change, false when the signal is aborted first. */
+  /** Resolves true when the port's row or binding changes, false when the signal is aborted first. */
   changed(port: string, signal: AbortSignal): Promise<boolean> {
     if (this.#count >= maxPortWaiters) {
       const text = `${maxPortWaiters} calls wait for ports already: try again later`;

@@ -254,10 +254,11 @@ class Watcher {
         if (id === undefined) break;
         after = id;
         const row = model.get(table, id);
-        if (row === undefined || !this.#isWanted(table, row)) continue;
-        // Not to be resumed from before the bookmark.
-        const object = objects.object(table, row);
-        await this.#send({ type: EventType.UPSERT, object, revision: 0n });
+        if (row !== undefined && this.#isWanted(table, row)) {
+          // Not to be resumed from before the bookmark.
+          const object = objects.object(table, row);
+          await this.#send({ type: EventType.UPSERT, object, revision: 0n });
+        }
         if (count % SLICE === SLICE - 1) await this.#yield();
       }
     }
@@ -267,19 +268,19 @@ class Watcher {
     revision: bigint,
     entries: Awaited<ReturnType<CommitLog["read"]>>[number]["entries"],
   ): Promise<void> {
-    const wanted = entries
-      .map(({ kind, action, body }) => ({ kind, action, row: decodeRow(kind, body) }))
-      .filter(({ kind, row }) => this.#isWanted(kind, row));
-    for (const [index, { kind, action, row }] of wanted.entries()) {
+    let last: WatchResponse | undefined;
+    for (const [index, { kind, action, body }] of entries.entries()) {
       if (this.#isOver()) return;
-      const isDelete = action === "deleted";
-      await this.#send({
-        type: isDelete ? EventType.DELETE : EventType.UPSERT,
-        object: this.#objectOf(kind, row, isDelete),
-        revision: index === wanted.length - 1 ? revision : revision - 1n,
-      });
+      const row = decodeRow(kind, body);
+      if (this.#isWanted(kind, row)) {
+        if (last !== undefined) await this.#send({ ...last, revision: revision - 1n });
+        const isDelete = action === "deleted";
+        const type = isDelete ? EventType.DELETE : EventType.UPSERT;
+        last = { type, object: this.#objectOf(kind, row, isDelete), revision };
+      }
       if (index % SLICE === SLICE - 1) await this.#yield();
     }
+    if (last !== undefined) await this.#send(last);
   }
 
   async #sendQueued(): Promise<void> {

@@ -15,6 +15,8 @@ function setup(
     checkpoint?: Rows["binding"][];
     claims?: Rows["claim"][];
     fenced?: string[];
+    /** Chassis that exist and are lost. */
+    lost?: string[];
     config?: Partial<BindingsConfig>;
   } = {},
 ) {
@@ -25,6 +27,9 @@ function setup(
     id,
     row: rowOf.chassis({ id, key: at + 1 }),
   }));
+  for (const id of options.lost ?? []) {
+    edits.push({ table: "chassis", id, row: rowOf.chassis({ id, key: 3, lost: true }) });
+  }
   edits.push({ table: "network", id: "net", row: rowOf.network({ id: "net", key: 1 }) });
   const port = rowOf.port({ id: "p", key: 1, network: "net", ...options.ports });
   edits.push({ table: "port", id: "p", row: port });
@@ -149,6 +154,20 @@ test("a silent chassis is unreachable, its bindings stay, and a plug elsewhere t
   expect(t.liveness("a")).toBe("alive");
 });
 
+test("a claim that waits is judged again when its chassis is heard of again", () => {
+  const t = setup();
+  t.says("a", "up");
+  t.says("b", "up");
+  t.clock.advance(LEASE_MS + 1);
+  t.bindings.heard("a");
+  t.bindings.tick();
+  t.says("a", "down");
+  expect(t.liveness("b")).toBe("unreachable");
+  expect(t.binding()).toMatchObject({ chassis: "" });
+  t.bindings.heard("b");
+  expect(t.binding()).toMatchObject({ chassis: "b", generation: 2n, state: "up" });
+});
+
 test("a chassis past staleAfter is fenced until it is in sync", () => {
   const t = setup();
   t.bindings.start();
@@ -187,6 +206,17 @@ test("a checkpointed binding holds until its chassis reports", () => {
   expect(t.binding()).toMatchObject({ chassis: "b", generation: 4n });
   expect(t.bindings.snapshot()).toEqual([t.binding()]);
 });
+
+test.each(["lost", "gone"])(
+  "a binding of a chassis that is %s was checkpointed before it ended: its generation goes on rising",
+  (state) => {
+    const row = { id: "p", chassis: "c", generation: 5n, state: "up", reason: "", mtuBytes: 0 };
+    const t = setup({ checkpoint: [row as Rows["binding"]], lost: state === "lost" ? ["c"] : [] });
+    expect(t.binding()).toMatchObject({ chassis: "", state: "down", generation: 5n });
+    t.says("b", "up");
+    expect(t.binding()).toMatchObject({ chassis: "b", generation: 6n });
+  },
+);
 
 test("right after a start the higher generation wins, later it does not", () => {
   const early = setup();

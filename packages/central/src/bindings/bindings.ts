@@ -97,7 +97,7 @@ export class Bindings {
       this.#liveness.add(chassis.id, chassis.lost, nowMs);
     }
     for (const chassis of fenced) this.#liveness.fence(chassis);
-    this.#placement.load(rows.filter((row) => !this.#liveness.isLost(row.chassis)));
+    this.#placement.load(rows.map((row) => this.#asOfNow(row)));
     this.#claims.load(claims, nowMs);
     this.#flush();
   }
@@ -141,13 +141,17 @@ export class Bindings {
 
   /** Any message of the chassis. */
   heard(chassis: string): void {
+    const wasAlive = this.isAlive(chassis);
     this.#liveness.heard(chassis, this.#clock.nowMs());
+    if (!wasAlive && this.isAlive(chassis)) this.#placement.reconsiderClaimsOf(chassis);
     this.#flush();
   }
 
   /** The chassis acked a state that is complete, and has it on its disk. */
   inSync(chassis: string): void {
+    const wasAlive = this.isAlive(chassis);
     this.#liveness.inSync(chassis, this.#clock.nowMs());
+    if (!wasAlive && this.isAlive(chassis)) this.#placement.reconsiderClaimsOf(chassis);
     this.#flush();
   }
 
@@ -216,6 +220,14 @@ export class Bindings {
     if (nowMs - this.#startedMs > this.config.settleMs) this.#placement.settled();
     this.#placement.reconsiderPortsOf(new Set(this.#liveness.tick(nowMs)));
     this.#flush();
+  }
+
+  /** A checkpointed row whose chassis went after that has ended; its generation counts on. */
+  #asOfNow(row: BindingRow): BindingRow {
+    const chassis = this.#rows.get("chassis", row.chassis);
+    if (row.chassis === "" || chassis?.lost === false) return row;
+    const reason = `chassis ${row.chassis} was ${chassis === undefined ? "deleted" : "declared lost"}`;
+    return { ...row, chassis: "", state: "down", reason, mtuBytes: 0 };
   }
 
   #chassisChanged(id: string, lostBefore: boolean | undefined, lost: boolean | undefined): void {

@@ -1,5 +1,5 @@
 // Volatile rows while they are being changed: the tables that bindings own, and the changes made since they were last taken.
-// Plain storage. Used by placement.ts, claims.ts and liveness.ts through core.ts.
+// Plain storage. Used by placement.ts, claims.ts and liveness.ts through bindings.ts.
 
 import type { RowChange, Rows } from "../model/rows.ts";
 

@@ -124,6 +124,13 @@ export class Placement {
     }
   }
 
+  /** The chassis is reachable again: what it was refused may have been let go meanwhile. */
+  reconsiderClaimsOf(chassis: string): void {
+    for (const [port, reports] of [...this.#refused]) {
+      if (reports.has(chassis)) this.#reconsider(port);
+    }
+  }
+
   portChanged(before: PortRow | undefined, after: PortRow | undefined): void {
     this.#portChanged(before, after);
     this.#fillRoom();

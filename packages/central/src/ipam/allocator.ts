@@ -182,10 +182,9 @@ export class Allocator {
     for (const [subnet, { pool, draft: drawn }] of draft.addresses) {
       yield* pool.keep(drawn);
       pool.trim(MAX_QUARANTINED, (release) => this.#isAged(release, draft.release.atMs));
-      // A subnet that came or went with this set: its pool is not the one of the head any more.
-      if (this.#options.tables.get("subnet", subnet) === undefined) this.#pools.delete(subnet);
-      else this.#pools.set(subnet, pool);
+      this.#pools.set(subnet, pool);
     }
+    this.#forgetSubnets();
   }
 
   /** The set is refused or was a dry run, and the tables are put back. */
@@ -247,6 +246,15 @@ export class Allocator {
       tables.count("subnetAddress", subnet.id) + tables.count("interfaceSubnet", subnet.id),
     );
     return { total: pool.size, used, quarantined };
+  }
+
+  /** More pools than subnets: some are of subnets that are gone. */
+  #forgetSubnets(): void {
+    const { tables } = this.#options;
+    if (this.#pools.size <= tables.size("subnet")) return;
+    for (const subnet of this.#pools.keys()) {
+      if (tables.get("subnet", subnet) === undefined) this.#pools.delete(subnet);
+    }
   }
 
   #isAged(release: Release, nowMs: number): boolean {

@@ -130,15 +130,53 @@ describe("a pool", () => {
     expect([take(), take()]).toEqual([1, 0]);
   });
 
+  it("keeps what is waiting though a draft that is dropped saw it used", () => {
+    const { pool, used, take, give } = newPool(1);
+    take();
+    give(0, 1);
+    used.add(0);
+    expect(pool.draw(pool.begin(), always)).toBeUndefined();
+    used.delete(0);
+    expect(take()).toBe(0);
+  });
+
+  it("draws tens of thousands of releases in one set", () => {
+    const count = 40_000;
+    const { pool, take, give } = newPool(count);
+    for (let index = 0; index < count; index++) take();
+    for (let index = 0; index < count; index++) give(index, index);
+    const draft = pool.begin();
+    const startMs = performance.now();
+    for (let index = 0; index < count; index++) expect(pool.draw(draft, always)).toBe(index);
+    expect(performance.now() - startMs).toBeLessThan(2000);
+  });
+
   it("forgets nothing when it trims", () => {
     const { pool, take, give } = newPool(10);
     for (let index = 0; index < 10; index++) take();
     for (let index = 0; index < 10; index++) give(index, index);
-    pool.trim(3, ({ atMs }) => atMs < 100);
+    pool.trim(6, ({ atMs }) => atMs < 100);
     expect(pool.quarantined.size).toBe(3);
     const drawn = Array.from({ length: 11 }, () => take());
     expect(new Set(drawn.slice(0, 10)).size).toBe(10);
     expect(drawn[10]).toBeUndefined();
+  });
+
+  it("does not begin its search again with each release that it cannot forget", () => {
+    const { pool, used, take, give } = newPool(1000);
+    for (let index = 0; index < 900; index++) take();
+    for (let index = 0; index < 900; index++) give(index, index);
+    let asked = 0;
+    used.has = () => {
+      asked += 1;
+      return false;
+    };
+    pool.trim(100, () => false);
+    expect(take()).toBe(900);
+    expect(asked).toBe(1);
+    // What it can forget it forgets for many releases at once.
+    pool.trim(800, always);
+    expect(pool.quarantined.size).toBe(400);
   });
 
   it("finds the last free address of a crowded IPv6 subnet, though it draws at random", () => {

@@ -26,6 +26,8 @@ export class PoolDraft<V> {
   readonly taken = new Set<V>();
   readonly released = new Map<V, Release>();
   cursor: bigint;
+  /** Where in the quarantine its draws are; undefined = not begun. */
+  oldest: Iterator<[V, Release]> | undefined;
 
   constructor(cursor: bigint) {
     this.cursor = cursor;
@@ -92,15 +94,15 @@ export class ReusePool<V> {
     this.#quarantine = new Map(all);
   }
 
-  /** Bounds the quarantine: forgets the oldest that are `done` while there are more than `max`. */
+  /** Bounds the quarantine: of more than `max` it forgets the oldest that are `done`, down to half, so that this is rare. */
   trim(max: number, done: (release: Release) => boolean): void {
     if (this.#quarantine.size <= max) return;
     for (const [value, release] of this.#quarantine) {
-      if (this.#quarantine.size <= max || !done(release)) break;
+      if (this.#quarantine.size <= max / 2 || !done(release)) return;
       this.#quarantine.delete(value);
+      // What is forgotten counts as never used again, and the cursor may be past it.
+      this.#cursor = 0n;
     }
-    // What is forgotten counts as never used again, and the cursor may be past it.
-    this.#cursor = 0n;
   }
 
   #drawNew(draft: PoolDraft<V>): V | undefined {
@@ -115,16 +117,19 @@ export class ReusePool<V> {
   }
 
   #drawOld(draft: PoolDraft<V>, reusable: (value: V, release: Release) => boolean): V | undefined {
-    for (const [value, release] of this.#quarantine) {
+    draft.oldest ??= this.#quarantine.entries();
+    for (let next = draft.oldest.next(); next.done !== true; next = draft.oldest.next()) {
+      const [value, release] = next.value;
       if (draft.taken.has(value) || draft.released.has(value)) continue;
-      if (this.#options.isUsed(value)) {
-        this.#quarantine.delete(value);
-        continue;
+      const isUsed = this.#options.isUsed(value);
+      if (!isUsed && !reusable(value, release)) {
+        // Oldest first: what came later is not reusable either.
+        draft.oldest = [].values();
+        return undefined;
       }
-      // Oldest first: what came later is not reusable either.
-      if (!reusable(value, release)) return undefined;
+      // A used one is forgotten with the draft, if that counts.
       draft.taken.add(value);
-      return value;
+      if (!isUsed) return value;
     }
     return undefined;
   }

@@ -219,6 +219,7 @@ class Planning {
     return [
       (item) => this.#delete(item),
       ...firstKinds.filter((table) => present.has(table)).map(complete),
+      (item) => this.#releaseDeleted(item),
       ...addressed
         .filter((table) => present.has(table))
         .map((table) => only(table, (item) => this.#allocate(item))),
@@ -247,7 +248,11 @@ class Planning {
     if (keySpace !== null) {
       this.#context.allocator.releaseKey(this.#draft, keySpace, (before as { key: number }).key);
     }
-    this.#releaseAddresses(before, new Set());
+  }
+
+  /** Only now subnets are what they will be: what is drawn from them comes from their new ranges. */
+  #releaseDeleted(item: Item): void {
+    if (item.intent.action === "delete") this.#releaseAddresses(item.before, new Set());
   }
 
   /** Addresses that a row had and that are not among the kept ones. */

@@ -1,4 +1,4 @@
-// The order of commits, as narrow as it can be: append, read from, watch from. SQLite stands behind it (sqlite-log.ts); a replicated
+// The order of commits, as narrow as it can be: append, read from, watch from. SQLite stands behind it (store.ts); a replicated
 // log can. Types only. Entries hold resolved values: replaying them allocates nothing and reads no clock.
 
 import type { DurableTableName } from "../model/rows.ts";

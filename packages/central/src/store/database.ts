@@ -77,6 +77,7 @@ export function loadStore(path: string): LoadedStore {
     db.pragma("journal_mode = WAL");
     db.pragma("synchronous = FULL");
     migrate(db, path);
+    forgetDeleted(db);
     return load(db, path);
   } catch (error) {
     if (error instanceof StoreError) throw error;
@@ -117,6 +118,16 @@ export function writeNewStoreId(db: Database.Database): string {
   const storeId = uuidFromBytes(randomBytes(16));
   db.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES ('store_id', ?)").run(storeId);
   return storeId;
+}
+
+/** Deletions are durable before the next checkpoint is: what it kept of them must not meet an object that has the id again. */
+function forgetDeleted(db: Database.Database): void {
+  const ids = (kind: string): string => `(SELECT id FROM object WHERE kind = '${kind}')`;
+  db.exec(`
+    DELETE FROM binding WHERE port NOT IN ${ids("port")};
+    DELETE FROM claim WHERE port NOT IN ${ids("port")};
+    DELETE FROM fenced WHERE chassis NOT IN ${ids("chassis")};
+  `);
 }
 
 function load(db: Database.Database, path: string): LoadedStore {

@@ -189,6 +189,11 @@ export class Reader {
     try {
       this.oldestRevision();
       await this.#db.backup(path, { progress: () => BACKUP_PAGES });
+    } catch (error) {
+      const { code, message } = toWireError(error);
+      if (isCorrupt(code) || code === "SQLITE_IOERR_READ") throw error;
+      const wayOut = "give a path in a folder that central may write, with room for a copy";
+      throw refused(`${path} cannot be written (${message}): ${wayOut}`);
     } finally {
       this.#db.exec("COMMIT");
     }

@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { rowOf } from "../derive/memory-rows.ts";
 import type { ChangeIntent } from "../model/intents.ts";
 import type { DurableTableName } from "../model/rows.ts";
 import { decodeRow } from "./codec.ts";
@@ -194,7 +195,9 @@ describe("the file", () => {
   it("keeps its store id, and has a new one after a restore; bindings go, keys stay", async () => {
     const f = new Fixture();
     const { dataDir } = f;
-    await f.apply([n1, v4, port("p1", {}, { id: "p1" })]);
+    const change = () => rowOf.chassis({ id: "c1", key: 0 });
+    const c1 = { action: "edit", table: "chassis", at: "chassis", id: "c1", change } as const;
+    await f.apply([n1, v4, port("p1", {}, { id: "p1" }), c1]);
     const { storeId } = f.store;
     const binding = {
       id: "p1",
@@ -223,6 +226,11 @@ describe("the file", () => {
     expect(await f.store.backup(backup)).toMatchObject({ revision: 1n });
     await expect(f.store.backup(backup)).rejects.toThrow(/exists/);
     await expect(f.store.backup("relative.db")).rejects.toThrow(/absolute/);
+    const nowhere = join(dataDir, "no", "backup.db");
+    await expect(f.store.backup(nowhere)).rejects.toMatchObject({
+      kind: "rejected",
+      message: expect.stringMatching(`${nowhere} cannot be written .*: give a path`) as string,
+    });
     await f.apply([port("later")]);
     expect(() => restore({ backup, dataDir, nowMs: 1 })).toThrow(/another weft-central/);
     await f.close();
@@ -240,6 +248,31 @@ describe("the file", () => {
     expect(after.store.storeId).toBe(restored.storeId);
     expect(after.model.revision).toBe(1n);
     expect(after.model.size("port")).toBe(1);
+  });
+
+  it("tells nothing of who held a port, an address or a fence before it was deleted", async () => {
+    const first = new Fixture();
+    const { dataDir } = first;
+    const bindings = [
+      { id: "p1", chassis: "", generation: 3n, state: "down", reason: "", mtuBytes: 0 } as const,
+    ];
+    const claim = { network: "n1", ip: "10.0.0.9", mac: "0a:00:00:00:00:01", generation: 2n };
+    await first.apply([n1, v4, port("p1", {}, { id: "p1" })]);
+    await first.store.checkpoint({
+      bindings: { upserts: bindings, deletes: [] },
+      claims: { upserts: [{ ...claim, id: "n1/10.0.0.9", port: "p1" }], deletes: [] },
+      fenced: { upserts: ["c1"], deletes: [] },
+    });
+    // Killed before the next checkpoint.
+    await first.apply([remove("port", "p1")]);
+    await first.close();
+    const second = new Fixture({ dataDir });
+    await second.apply([port("p1", {}, { id: "p1" })]);
+    await second.close();
+    const store = open(dataDir);
+    expect(store.takeLoaded()).toMatchObject({ bindings: [], claims: [], fenced: [] });
+    await store[Symbol.asyncDispose]();
+    rmSync(dataDir, { recursive: true, force: true });
   });
 
   it.each<[string, (path: string) => void, RegExp]>([

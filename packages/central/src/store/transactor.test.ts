@@ -79,6 +79,31 @@ describe("a set", () => {
   });
 });
 
+describe("a subnet that changes in a set", () => {
+  it("gives addresses as it is then, also when ports leave it in the same set", async () => {
+    await using f = new Fixture();
+    const ranges = [{ first: "10.0.0.128", last: "10.0.0.140" }];
+    await f.apply([n1, v4, port("p1")]);
+    await f.apply([
+      remove("port", "p1"),
+      subnet("s4", { cidr: "10.0.0.0/24", allocationRanges: ranges }, { id: "s4" }),
+      port("p2", {}, { id: "p2" }),
+    ]);
+    expect(ips(f, "p2")).toEqual(["10.0.0.128"]);
+  });
+
+  it("takes what is kept of its addresses with it when it goes", async () => {
+    await using f = new Fixture();
+    const gone = subnet("gone", { cidr: "10.1.0.0/24" }, { id: "gone" });
+    const portIn = (name: string, of: string) => port(name, { fixedIps: [{ subnet: of, ip: "" }] });
+    await f.apply([n1, v4, gone, portIn("p1", "s4"), portIn("p2", "gone")]);
+    await f.apply([remove("port", "p1"), remove("port", "p2")]);
+    await f.apply([remove("subnet", "gone")]);
+    const spaces = f.transactor.allocator.freedValues().map(({ space }) => space);
+    expect(spaces.toSorted()).toEqual(["address/s4", "port", "port"]);
+  });
+});
+
 describe("conditions", () => {
   it("refuses a stale store revision and a stale object revision", async () => {
     await using f = new Fixture();

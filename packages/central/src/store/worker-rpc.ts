@@ -1,5 +1,5 @@
 // Calls between the main thread and a store thread: one message a call, answered in any order, errors as data. Knows no SQL. Used by
-// sqlite-log.ts and reader.ts on one side, and by the two *-worker.ts on the other.
+// store.ts on one side, and by the two *-worker.ts on the other.
 
 import type { MessagePort } from "node:worker_threads";
 import { Worker } from "node:worker_threads";

@@ -1,4 +1,4 @@
-// The writer thread: nothing but the calls of sqlite-log.ts handed to a Writer. Ends when asked to close.
+// The writer thread: nothing but the calls of store.ts handed to a Writer. Ends when asked to close.
 
 import { parentPort, workerData } from "node:worker_threads";
 import type { CommitSet } from "./commit-log.ts";
