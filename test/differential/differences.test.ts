@@ -246,6 +246,17 @@ const CASES: readonly Case[] = [
     wrong: [[[error(11, 0, { ttl: 254, from: "10.0.2.1" })], []]],
   },
   {
+    // The next hop is somebody's, but not next to the router.
+    name: "policies about errors",
+    topology: put(WORLD, port(9, 4, { project: "blue", ips: ["10.0.2.99"] }), {
+      ...{ ...DROP, id: "q2", destination: "10.0.1.0/24" },
+      action: { nextHops: ["10.0.2.99"] },
+    }),
+    probe: send({ ttl: 1 }),
+    ...{ ovn: [error(11, 0, { ttl: 254 })], weft: [] },
+    wrong: [[[error(11, 0, { ttl: 254, from: "10.0.2.1" })], []]],
+  },
+  {
     name: "policies about errors",
     topology: put(WORLD, {
       ...{ ...DROP, id: "q2", destination: "10.0.1.0/24" },

@@ -164,14 +164,15 @@ export const DIFFERENCES: readonly Difference[] = [
         const from = way.ingress.addresses.find(({ ip }) => familyOf(ip) === familyOf(to))?.ip;
         if (from === undefined) return NOTHING;
         const answer = { ...probe.packet, from, to, body: { echo: "reply" } as const };
-        const action = policyFor(topology, way.ingress, answer)?.action ?? "allow";
-        if (action === "allow") return NOTHING;
+        const policy = policyFor(topology, way.ingress, answer);
+        const action = policy?.action ?? "allow";
+        if (policy === undefined || action === "allow") return NOTHING;
         const straight = ovn.filter((arrival) => isFrom(arrival, disagreement, way));
         if (action === "drop") return { ovn: straight, weft: [] };
         const isHop = ({ port }: Arrival) =>
           heldBy(get(topology, "port", port)).some((ip) => action.nextHops.includes(ip));
         const sent = weft.filter((one) => isHop(one) && isFrom(one, disagreement, way));
-        const arrives = sent.length > 0 || leadsNowhere(topology, action);
+        const arrives = sent.length > 0 || leadsNowhere(topology, { ...policy, ...action });
         return arrives ? { ovn: straight, weft: sent } : NOTHING;
       });
       return {

@@ -153,19 +153,28 @@ export function whoHas(topology: Topology, network: string, ip: string): string 
   return isProvider(get(topology, "network", network)) ? "a router" : `router ${router.router}`;
 }
 
+/** Next hops, and the router that sends to them. */
+interface Group {
+  readonly router: string;
+  readonly nextHops: readonly string[];
+}
+
 /** The next hops of each ECMP route and policy. */
-function groupsOf(topology: Topology): readonly (readonly string[])[] {
-  const groups = [...all(topology, "route"), ...all(topology, "policy")].map((item) => {
-    if (item.kind === "route") return item.nextHops;
-    return typeof item.action === "object" ? item.action.nextHops : [];
+function groupsOf(topology: Topology): readonly Group[] {
+  const groups = [...all(topology, "route"), ...all(topology, "policy")].map((item): Group => {
+    const { router } = item;
+    if (item.kind === "route") return { router, nextHops: item.nextHops };
+    return { router, nextHops: typeof item.action === "object" ? item.action.nextHops : [] };
   });
-  return groups.filter((hops) => hops.length > 1);
+  return groups.filter(({ nextHops }) => nextHops.length > 1);
 }
 
 /** For each of them: whether a port is one of its next hops. */
 export function hopsOf(topology: Topology): readonly ((port: string) => boolean)[] {
   return groupsOf(topology).map(
-    (hops) => (port) => heldBy(get(topology, "port", port)).some((ip) => hops.includes(ip)),
+    ({ nextHops }) =>
+      (port) =>
+        heldBy(get(topology, "port", port)).some((ip) => nextHops.includes(ip)),
   );
 }
 
@@ -242,15 +251,14 @@ export function isSaidOverLeak(topology: Topology, { what }: Arrival): boolean {
   );
 }
 
-/** Whether some of these next hops is nobody's who is up. */
-export function leadsNowhere(
-  topology: Topology,
-  { nextHops }: { readonly nextHops: readonly string[] },
-): boolean {
-  const ports = all(topology, "port").filter(({ up }) => up);
+/** Whether some of these next hops is nobody's who is up and next to the router. */
+export function leadsNowhere(topology: Topology, { router, nextHops }: Group): boolean {
+  const segments = new Set(attachments(topology, router).map(({ segment }) => segment));
+  const ports = all(topology, "port").filter(({ up, network }) => up && segments.has(network));
+  const near = attachments(topology).filter(({ segment }) => segments.has(segment));
   const held = new Set([
     ...ports.flatMap(heldBy),
-    ...attachments(topology).flatMap(({ addresses }) => addresses.map(({ ip }) => ip)),
+    ...near.flatMap(({ addresses }) => addresses.map(({ ip }) => ip)),
   ]);
   return nextHops.some((hop) => !held.has(hop));
 }
@@ -259,7 +267,7 @@ export function leadsNowhere(
 export function sharesWithNobody(topology: Topology, port: string): boolean {
   const own = heldBy(get(topology, "port", port));
   return groupsOf(topology).some(
-    (nextHops) => nextHops.some((hop) => own.includes(hop)) && leadsNowhere(topology, { nextHops }),
+    (group) => group.nextHops.some((hop) => own.includes(hop)) && leadsNowhere(topology, group),
   );
 }
 

@@ -4,6 +4,7 @@ import {
   inOvn,
   type Known,
   knownOf,
+  type Members,
   membersOf,
   SWEEP_FLOWS,
   sweepsOf,
@@ -22,7 +23,7 @@ if (sweep === undefined) throw new Error("nothing to sweep");
 
 test("what is swept, and who its members are", () => {
   expect(sweep).toMatchObject({ group: "t4", packet: { to: "203.0.113.9" } });
-  expect(membersOf(ECMP, sweep)).toEqual(new Set(["p3", "p4"]));
+  expect(membersOf(ECMP, sweep)).toEqual(members);
   expect(sweepsOf([FEWER])).toEqual([[]]);
   // What had several members once is swept as long as there is one.
   expect(sweepsOf([ECMP, FEWER, without(FEWER, "t4")])).toEqual([[sweep], [sweep], []]);
@@ -36,13 +37,16 @@ test("no sweep where something is lost on purpose, or another route decides", ()
 });
 
 test("OVN delivers to those alone that may receive for others", () => {
-  expect(inOvn(ECMP, sweep, members)).toEqual(members);
+  expect(inOvn(ECMP, sweep, members)).toEqual(new Set(["p3", "p4"]));
   expect(membersOf(WORLD, sweep)).toEqual(members);
   expect(inOvn(WORLD, sweep, members)).toEqual(new Set(["p4"]));
 });
 
-const members = new Set(["p3", "p4"]);
-const both = (ports: ReadonlySet<string>) => ({ all: ports, ovn: ports });
+const members: Members = new Map([
+  ["p3", ["10.0.2.13"]],
+  ["p4", ["10.0.2.14"]],
+]);
+const both = (ports: Members) => ({ all: ports, ovn: new Set(ports.keys()) });
 /** All arrive, every other one at p4, but for these. */
 function seen(...odd: readonly (readonly [number, readonly string[]])[]) {
   const usual = Array.from({ length: SWEEP_FLOWS }, (_, flow) => {
@@ -83,12 +87,24 @@ test.each<[string, ReturnType<typeof seen>, Known | null, readonly string[]]>([
 
 test("a member that goes takes its connections along, a new one may take some", () => {
   const all = new Map([...seen()].map(([flow]) => [flow, ["p4", "p4"] as readonly string[]]));
-  const one = new Set(["p4"]);
+  const one: Members = new Map([["p4", ["10.0.2.14"]]]);
   expect(wrongWith(sweep, both(one), { ovn: all, weft: all }, BEFORE)).toEqual([]);
   expect(wrongWith(sweep, both(one), { ovn: all, weft: seen() }, BEFORE).at(-1)).toMatch(/more$/);
   expect(wrongWith(sweep, both(members), { ovn: seen(), weft: seen() }, knownOf(one, all))).toEqual(
     [],
   );
+});
+
+test("of a port with two next hops one may go, or come, and moves connections to others, or from them", () => {
+  const two: Members = new Map([...members, ["p4", ["10.0.2.14", "10.0.2.24"]]]);
+  const odd = seen([3, ["p3"]]);
+  const seenOdd = { ovn: seen(), weft: odd };
+  expect(wrongWith(sweep, both(members), seenOdd, knownOf(two, seen()))).toEqual([]);
+  expect(wrongWith(sweep, both(two), { ovn: seen(), weft: seen() }, knownOf(members, odd))).toEqual(
+    [],
+  );
+  expect(wrongWith(sweep, both(two), seenOdd, knownOf(members, seen()))).toHaveLength(1);
+  expect(wrongWith(sweep, both(two), seenOdd, knownOf(two, seen()))).toHaveLength(1);
 });
 
 test("OVN has to use the same members, where ports count for it too", () => {

@@ -113,19 +113,22 @@ function within(cidr: string): string {
   return cidrAddress(prefix, room < 9n ? room : 9n);
 }
 
-/** Ports that the group may send the packets to; null = the sweep says nothing here: another decides, or not all of it arrives. */
-export function membersOf(topology: Topology, sweep: Sweep): ReadonlySet<string> | null {
+/** Ports that the group may send the packets to, each with the next hops that are its addresses. */
+export type Members = ReadonlyMap<string, readonly string[]>;
+
+/** Those of a sweep; null = it says nothing here: another decides, or not all of it arrives. */
+export function membersOf(topology: Topology, sweep: Sweep): Members | null {
   const group = groupOf(topology, sweep.group);
   const sender = topology.get(sweep.from);
   if (group === null || sender?.kind !== "port") return null;
-  const members = endsOf(topology, sweep);
-  if (members === null) return null;
+  const ends = endsOf(topology, sweep);
+  if (ends === null) return null;
   const hops = nextHopsOf(group);
-  const isMember = (id: string) =>
-    heldBy(get(topology, "port", id)).some((ip) => hops.includes(ip));
-  if (![...members].every(isMember)) return null;
+  const own = (id: string) => heldBy(get(topology, "port", id)).filter((ip) => hops.includes(ip));
+  const members = new Map([...ends].map((id) => [id, own(id)] as const));
+  if ([...members.values()].some((ips) => ips.length === 0)) return null;
   const others = endsOf(without(topology, sweep.group), sweep);
-  return others !== null && same(others, members) ? null : members;
+  return others !== null && same(others, ends) ? null : members;
 }
 
 function endsOf(topology: Topology, { from, packet }: Sweep): ReadonlySet<string> | null {
@@ -146,7 +149,7 @@ export type Seen = ReadonlyMap<number, readonly string[]>;
 
 /** Where the connections went the last time, and who was a member then. */
 export interface Known {
-  readonly members: ReadonlySet<string>;
+  readonly members: Members;
   readonly ways: ReadonlyMap<number, string>;
 }
 
@@ -154,16 +157,16 @@ export interface Known {
 export function inOvn(
   topology: Topology,
   { packet }: Sweep,
-  members: ReadonlySet<string>,
+  members: Members,
 ): ReadonlySet<string> {
-  const may = [...members].filter((id) => mayReceive(get(topology, "port", id), packet));
+  const may = [...members.keys()].filter((id) => mayReceive(get(topology, "port", id), packet));
   return new Set(may);
 }
 
 /** What is wrong with how Weft chose; none = nothing. OVN chooses otherwise: its members, those in `ovn`, are compared as a set. */
 export function wrongWith(
   { packet }: Sweep,
-  { all: members, ovn }: Readonly<Record<"all" | "ovn", ReadonlySet<string>>>,
+  { all: members, ovn }: { readonly all: Members; readonly ovn: ReadonlySet<string> },
   seen: Readonly<Record<"ovn" | "weft", Seen>>,
   before: Known | null,
 ): readonly string[] {
@@ -177,7 +180,11 @@ export function wrongWith(
     if (now === undefined) wrong.push(`${name} reaches nobody in Weft`);
     else if (ports.length > 1) wrong.push(`${name} reaches ${ports.join(" and ")} in Weft`);
     else if (!members.has(now)) wrong.push(`${name} reaches ${now} in Weft, which is no next hop`);
-    else if (was !== undefined && was !== now && members.has(was) && before?.members.has(now)) {
+    else if (
+      was !== undefined &&
+      before !== null &&
+      isNeedless(was, now, before.members, members)
+    ) {
       wrong.push(`${name} moves from ${was} to ${now} in Weft, though both were and are next hops`);
     }
   }
@@ -192,8 +199,16 @@ export function wrongWith(
   return more > 0 ? [...wrong.slice(0, MOST_LINES), `and ${more} more`] : wrong;
 }
 
+/** Whether a move between ports had no cause: of the one no next hop is gone, of the other none is new. */
+function isNeedless(was: string, now: string, before: Members, after: Members): boolean {
+  const hops = (members: Members, port: string) => members.get(port) ?? [];
+  const kept = hops(before, was).every((ip) => hops(after, was).includes(ip));
+  const known = hops(after, now).every((ip) => hops(before, now).includes(ip));
+  return was !== now && kept && known;
+}
+
 /** What is to be remembered of a sweep. */
-export function knownOf(members: ReadonlySet<string>, weft: Seen): Known {
+export function knownOf(members: Members, weft: Seen): Known {
   const ways = new Map<number, string>();
   for (const [flow, [port]] of weft) if (port !== undefined) ways.set(flow, port);
   return { members, ways };

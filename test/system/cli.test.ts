@@ -215,6 +215,30 @@ describe("what the verbs show", () => {
     expect((await weft("explain", "0x1234")).code).not.toBe(0);
   });
 
+  test("flows and traces that nobody can tell: who is asked, and what is to be done", async () => {
+    const { hostInterface } = cluster.guest("web-1");
+    const red = ["--project", "red"];
+    const asked = async (): Promise<readonly CliResult[]> => [
+      await weft("flows", "web-1", ...red),
+      await weft(...["trace", "web-1", "10.6.0.9", "--eth-dst", "02:00:00:00:00:09"], ...red),
+    ];
+    const refused = (says: RegExp) => async () =>
+      (await asked()).every(({ code, stderr }) => code === 1 && says.test(stderr));
+    await cluster.one(A).unplug(hostInterface);
+    const down = /^error: port red\/web-1 is DOWN: no interface has external_ids:iface-id=web-1/;
+    await until("the port to be down", refused(down));
+    await cluster.one(A).plug(hostInterface, "web-1");
+    await cluster.waitUp(["web-1"]);
+    await cluster.one(A).endAgent();
+    const away = /^error: chassis chassis-a is not connected: see that its agent runs/;
+    try {
+      await until("the agent to be away", refused(away));
+    } finally {
+      await cluster.one(A).startAgent();
+    }
+    await until("the agent to be back", async () => (await asked())[0]?.code === 0);
+  });
+
   test("status and verify", async () => {
     await until("all to be realized", async () => {
       const status = await cluster.central.json<Status>("status");

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { sendUnaryData, ServerUnaryCall } from "@grpc/grpc-js";
 import { Server, status as Code } from "@grpc/grpc-js";
-import { Kind, WaitLevel } from "@weft/shared/gen/weft/v1/northbound.ts";
+import { Chassis, Kind, Liveness, WaitLevel } from "@weft/shared/gen/weft/v1/northbound.ts";
 import { AdminServiceService, GetStatusResponse } from "@weft/shared/gen/weft/v1/orchestration.ts";
 import { refusal } from "@weft/shared/grpc.ts";
 import { callerOf, tlsFilesIn, TlsStore } from "@weft/shared/tls.ts";
@@ -254,6 +254,35 @@ test("status", async () => {
   const scope = { scope: "network/7", object: "network n7", chassis: 6, instructions: 100 };
   expect(json).toMatchObject({ scopeCount: 9, deliveries: 6403 });
   expect(json).toHaveProperty("scopes[6]", { ...scope, deliveries: 600 });
+});
+
+test("status on a terminal: what is wrong is whole, and nothing is wider than it", async () => {
+  const waitingFor =
+    "Open vSwitch\u001b does not answer on /var/run/openvswitch/br-int.mgmt: flows stay as they are";
+  const lastSeen = new Date("2026-01-02T03:04:05Z");
+  const status = { liveness: Liveness.UNREACHABLE, lastSeen };
+  state.moreChassis = [
+    Chassis.fromPartial({
+      meta: { id: "chassis-b", name: "chassis-b" },
+      status: { liveness: Liveness.ALIVE, waitingFor },
+    }),
+    Chassis.fromPartial({ meta: { id: "chassis-c", name: "chassis-c" }, status }),
+  ];
+  state.moreCounts = { router: 3n, "router-interface": 6n, route: 7n, "policy-route": 2n };
+  const { out } = await weft("status", { columns: 80 });
+  expect(out.split("\n").filter((line) => line.length > 80)).toEqual([]);
+  expect(out).toContain("6 router-interfaces, 7\n           routes, 2 policy-routes\n");
+  expect(out).toContain(
+    [
+      "",
+      "chassis-a waits: another store",
+      "chassis-b waits: Open vSwitch does not answer on",
+      "  /var/run/openvswitch/br-int.mgmt: flows stay as they are",
+      "chassis-c not heard of since 2026-01-02T03:04:05.000Z: see that its agent runs",
+      "  and reaches central",
+      "",
+    ].join("\n"),
+  );
 });
 
 test("watch goes on behind the last event after a lost connection", async () => {

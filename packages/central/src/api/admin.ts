@@ -1,4 +1,4 @@
-// AdminService: status, verification, adopt and lost, flows and cookies, backup. Registered by servers.ts. Decides nothing itself.
+// AdminService: status, verification, adopt and lost, flows and cookies, backup. Registered by central.ts. Decides nothing itself.
 
 import { status as Code } from "@grpc/grpc-js";
 import type {
@@ -22,8 +22,9 @@ import type { Chassis } from "@weft/shared/gen/weft/v1/northbound.ts";
 import { Liveness } from "@weft/shared/gen/weft/v1/northbound.ts";
 import { PortState } from "@weft/shared/gen/weft/v1/types.ts";
 import { setImmediate } from "node:timers/promises";
-import { resolve } from "../model/references.ts";
-import type { ChassisRow } from "../model/rows.ts";
+import { describeError, errorKind } from "@weft/shared/errors.ts";
+import { describeObject, resolve } from "../model/references.ts";
+import type { ChassisRow, PortRow } from "../model/rows.ts";
 import type { Model } from "../model/tables.ts";
 import { tableNames } from "../model/tables.ts";
 import { runInSlices } from "../slices.ts";
@@ -180,21 +181,24 @@ class Admin {
   }
 
   async portFlows(request: PortFlowsRequest, { signal }: CallContext): Promise<PortFlowsResponse> {
-    const { model, south, objects } = this.#options;
+    const { model, south } = this.#options;
     const port = findPort(model, request);
-    const chassis = model.get("binding", port.id)?.chassis;
-    if (chassis === undefined) {
-      throw new Refused(Code.FAILED_PRECONDITION, objects.portReason(port));
-    }
-    const json = await south.query(chassis, `port-flows ${port.id}`, signal);
+    const chassis = this.#chassisOf(port);
+    const json = await south
+      .query(chassis, `port-flows ${port.id}`, signal)
+      .catch((error: unknown) => {
+        if (errorKind(error) !== "transient") throw error;
+        // Central itself was reached: UNAVAILABLE would say that it was not.
+        const text = `${describeError(error)}: see that its agent runs`;
+        throw new Refused(Code.FAILED_PRECONDITION, text);
+      });
     return { chassis, flows: parseFlows(json, chassis).map((flow) => this.#flowLine(flow)) };
   }
 
   async trace(request: TraceRequest, { signal }: CallContext): Promise<TraceResponse> {
-    const { model, south, objects } = this.#options;
+    const { model, south } = this.#options;
     const port = findPort(model, request);
-    const state = model.get("binding", port.id)?.state ?? "down";
-    if (state === "down") throw new Refused(Code.FAILED_PRECONDITION, objects.portReason(port));
+    this.#chassisOf(port);
     return tracePacket({ model, south, signal, nowMs: () => performance.now() }, port, request);
   }
 
@@ -211,6 +215,15 @@ class Admin {
   async backup({ path }: BackupRequest): Promise<BackupResponse> {
     const { bytes, revision } = await this.#options.store.backup(path);
     return { bytes: BigInt(bytes), revision };
+  }
+
+  /** Where a port is; refused with the reason when it is nowhere. */
+  #chassisOf(port: PortRow): string {
+    const { model, objects } = this.#options;
+    const binding = model.get("binding", port.id);
+    if (binding !== undefined && binding.state !== "down") return binding.chassis;
+    const text = `${describeObject("port", port)} is DOWN: ${objects.portReason(port)}`;
+    throw new Refused(Code.FAILED_PRECONDITION, text);
   }
 
   #chassis(name: string): ChassisRow {

@@ -58,6 +58,8 @@ const maxCount = 2n ** 63n - 1n;
 export class Objects {
   readonly #model: Model;
   readonly #south: South;
+  /** By chassis. */
+  readonly #waits = new Map<string, string>();
   readonly #statistics: ObjectsOptions["statistics"];
   readonly #routing: RoutingObjects;
 
@@ -157,23 +159,37 @@ export class Objects {
   /** Why a port is not UP, with the way out; of one that is UP a warning, or empty. */
   portReason(row: PortRow): string {
     const binding = this.#model.get("binding", row.id);
-    if (binding?.state === "up") return binding.reason;
+    const where = `chassis ${binding?.chassis ?? ""}`;
+    const alive = this.#model.get("liveness", binding?.chassis ?? "")?.state ?? "alive";
+    // What its agent said last may be long ago.
+    if (alive !== "alive")
+      return `${where} is ${alive}: see that its agent runs and reaches central`;
+    if (binding?.state === "up") {
+      const waitingFor = this.#waitingFor(binding.chassis);
+      return binding.reason || (waitingFor === "" ? "" : `${where} waits: ${waitingFor}`);
+    }
     if (binding !== undefined && binding.reason !== "") return binding.reason;
     const attach = `attach an interface with external_ids:iface-id=${row.id}`;
-    if (binding === undefined) {
+    if (binding === undefined || binding.state === "down") {
       return row.requestedChassis === null
         ? `no chassis has plugged port ${row.name}: ${attach}`
         : `chassis ${row.requestedChassis} has not plugged port ${row.name}: ${attach} there, and see that its agent runs`;
     }
-    const where = `chassis ${binding.chassis}`;
-    const alive = this.#model.get("liveness", binding.chassis)?.state ?? "alive";
-    if (alive !== "alive")
-      return `${where} is ${alive}: see that its agent runs and reaches central`;
-    if (binding.state === "down") return `${where} has no interface of port ${row.name}: ${attach}`;
     if (binding.state === "plugged") return `${where} is installing the flows of port ${row.name}`;
     if (!row.adminUp)
       return `port ${row.name} is administratively down: apply it without adminDown`;
     return `the device of port ${row.name} on ${where} is not there or has no carrier: start the guest`;
+  }
+
+  /** Kept for one turn of the event loop: a page of ports asks for the same few chassis, and their status is counted anew each time. */
+  #waitingFor(chassis: string): string {
+    let known = this.#waits.get(chassis);
+    if (known === undefined) {
+      if (this.#waits.size === 0) setImmediate(() => this.#waits.clear());
+      known = this.#south.chassisStatus(chassis).waitingFor;
+      this.#waits.set(chassis, known);
+    }
+    return known;
   }
 
   chassis(row: ChassisRow): Chassis {

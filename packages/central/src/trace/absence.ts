@@ -36,12 +36,21 @@ function downRouters(model: Model, network: string, mac: string): string[] {
   });
 }
 
+/** Why a port whose flows take the packet has nobody behind it; undefined = it has. */
+export function idle(model: Model, port: PortRow): string | undefined {
+  const binding = model.get("binding", port.id);
+  if (binding === undefined || binding.state === "up") return undefined;
+  const name = describeObject("port", port);
+  return `${name} is ${binding.state.toUpperCase()}, not UP: see weft describe port ${port.id}`;
+}
+
 /** Undefined = others can reach it. */
 function absence(model: Model, port: PortRow): string | undefined {
   if (!port.adminUp) return "is administratively down: apply it without adminDown";
   const binding = model.get("binding", port.id);
   const see = `see weft describe port ${port.id}`;
-  if (binding === undefined) return `is plugged nowhere: ${see}`;
+  // Of a port that was unplugged the binding stays, without a chassis.
+  if (binding === undefined || binding.chassis === "") return `is plugged nowhere: ${see}`;
   const { state, chassis } = binding;
   if (state === "programmed" || state === "up") return undefined;
   return `is ${state.toUpperCase()} on chassis ${chassis}: ${see}`;

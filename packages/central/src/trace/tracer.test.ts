@@ -85,6 +85,7 @@ test("over two chassis, with what is behind each flow", async () => {
     "  tunnel-in port db-1",
     "  deliver port db-1",
     "  > delivered to port db-1",
+    "note the underlay was not tried: should packets be lost all the same, ping 192.0.2.2 from chassis-a, with long packets too (-M do -s)",
     "delivered to port db-1 on chassis-b",
   ]);
   expect(response.verdict).toBe(TraceVerdict.DELIVERED);
@@ -256,6 +257,31 @@ test("the switch's word is passed on, and a choice by hash is said to be one", a
   expect(shown(response).filter((line) => line.includes("one of"))).toEqual(["  one of 2"]);
   expect(response.notes).toEqual([
     "which of several next hops a real packet takes is decided by a hash",
+  ]);
+});
+
+test("who is not there, whose switch is away and which way nobody tried is noted", async () => {
+  const options = { model, signal: new AbortController().signal, nowMs: () => 0 };
+  const sender = model.get("port", "web-1");
+  if (sender === undefined) throw new Error("no such port");
+  const told = async (to: string, waits: string, agreement: "same" | "not-known") => {
+    const real = { agreement, text: "", lookups: 1, datapathActions: "" };
+    const south = agents(
+      (chassis) => reply([chassis === "chassis-a" ? toVtep(2) : toPort(to)], { real }),
+      waits,
+    );
+    const asked = request({ destination: to, real: true });
+    return (await tracePacket({ ...options, south }, sender, asked)).notes;
+  };
+  const way =
+    "the underlay was not tried: should packets be lost all the same, ping 192.0.2.2 from chassis-a, with long packets too (-M do -s)";
+  expect(await told("db-1", "", "same")).toEqual([way]);
+  expect(await told("quiet", "Open vSwitch does not answer", "not-known")).toEqual([
+    "what the switch of chassis-a does is not known: the rest is what Weft compiled",
+    way,
+    "chassis chassis-b waits: Open vSwitch does not answer",
+    "what the switch of chassis-b does is not known: the rest is what Weft compiled",
+    "port quiet is PROGRAMMED, not UP: see weft describe port quiet",
   ]);
 });
 

@@ -30,7 +30,7 @@ import { Refused } from "../api/status.ts";
 import { describeObject } from "../model/references.ts";
 import type { PortRow } from "../model/rows.ts";
 import type { Model } from "../model/tables.ts";
-import { absentReceivers } from "./absence.ts";
+import { absentReceivers, idle } from "./absence.ts";
 import { type FirstPacket, firstPacket } from "./packet.ts";
 import { chassisAt, chassisName, receivers } from "./places.ts";
 import { type End, outcomeOf, verdictOf } from "./verdict.ts";
@@ -54,7 +54,7 @@ const MAX_TEXT_BYTES = 2 << 20;
 
 export interface TracerOptions {
   readonly model: Model;
-  readonly south: Pick<South, "query">;
+  readonly south: Pick<South, "query" | "chassisStatus">;
   readonly signal: AbortSignal;
   readonly nowMs: () => number;
 }
@@ -91,6 +91,7 @@ class Walk {
   /** Who answered on the way, as the verdict says it. */
   #answered: string | null = null;
   #textBytes = 0;
+  #leftByTunnel = false;
 
   constructor(options: TracerOptions, port: PortRow, packet: FirstPacket, real: boolean) {
     this.#options = options;
@@ -149,6 +150,13 @@ class Walk {
     visit.packet = reply.packet;
     visit.problem = reply.problem;
     visit.real = reply.real === null ? undefined : comparisonOf(reply.real);
+    const { waitingFor } = this.#options.south.chassisStatus(arrival.chassis);
+    if (waitingFor !== "") this.#notes.add(`chassis ${name} waits: ${waitingFor}`);
+    if (visit.real?.agreement === TraceAgreement.NOT_KNOWN) {
+      this.#notes.add(
+        `what the switch of ${name} does is not known: the rest is what Weft compiled`,
+      );
+    }
     if (reply.cut)
       this.#notes.add(`${name}: only the first ${reply.events.length} events are told`);
     const before = this.#ends.length;
@@ -305,6 +313,8 @@ class Walk {
         const name = row === undefined ? `port ${to.portId}` : describeObject("port", row);
         const text = `delivered to ${name}`;
         const outcome = { ...outcomeOf(TraceVerdict.DELIVERED, text), port: to.portId };
+        const why = row === undefined ? undefined : idle(this.#options.model, row);
+        if (why !== undefined) this.#notes.add(why);
         return this.#end(visit, { outcome, stage, chassis, reason: name });
       }
       case "tunnel":
@@ -329,6 +339,11 @@ class Walk {
     const next = chassisAt(this.#options.model, encap, vtep);
     if (next === undefined) return drop(`no chassis has the VTEP ${vtep}`);
     const to = chassisName(this.#options.model, next);
+    if (this.#real && !this.#leftByTunnel) {
+      const ping = `ping ${vtep} from ${visit.chassis}, with long packets too (-M do -s)`;
+      this.#notes.add(`the underlay was not tried: should packets be lost all the same, ${ping}`);
+    }
+    this.#leftByTunnel = true;
     const number = this.#go({
       chassis: next,
       entry: { kind: "tunnel", encap },

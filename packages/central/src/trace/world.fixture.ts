@@ -1,6 +1,7 @@
 // A model for the tests of traces: two networks behind a router on two chassis, a provider network, and agents that answer with what
-// they are given. Used by the tests of this folder only.
+// they are given. Used by the tests of this folder and of api/objects.ts.
 
+import { ChassisStatus } from "@weft/shared/gen/weft/v1/northbound.ts";
 import { TraceRequest } from "@weft/shared/gen/weft/v1/orchestration.ts";
 import { EncapType } from "@weft/shared/gen/weft/v1/types.ts";
 import type {
@@ -60,6 +61,7 @@ const rows: { readonly [T in TableName]?: readonly Rows[T][] } = {
     port("bare", 6, "web", []),
     { ...port("off", 7, "web", ["10.0.0.39"]), adminUp: false },
     port("lost", 8, "db", ["10.0.1.39"]),
+    port("quiet", 9, "db", ["10.0.1.40"]),
   ],
   router: [
     { ...meta("main"), key: 4, adminUp: true },
@@ -80,6 +82,9 @@ const rows: { readonly [T in TableName]?: readonly Rows[T][] } = {
     ...[binding("web-1", "chassis-a"), binding("web-2", "chassis-a")],
     ...[binding("db-1", "chassis-b"), binding("lan-1", "chassis-a")],
     ...[binding("lan-2", "chassis-b"), binding("bare", "chassis-a")],
+    { ...binding("quiet", "chassis-b"), state: "programmed" },
+    // Unplugged: a binding without a chassis.
+    { ...binding("lost", ""), state: "down" },
   ],
   claim: [
     {
@@ -130,9 +135,10 @@ export const reply = (events: TraceReplyEvent[], change: Partial<TraceReply> = {
   ...change,
 });
 
-/** Agents by chassis; each answers what `answer` says, or its error is thrown. */
+/** Agents by chassis; each answers what `answer` says, or its error is thrown. `waits`: what chassis-b waits for. */
 export function agents(
   answer: (chassis: string, query: TraceQuery) => TraceReply | Error | string,
+  waits = "",
 ) {
   const asked: { chassis: string; query: TraceQuery }[] = [];
   const query = async (chassisName: string, text: string): Promise<string> => {
@@ -142,5 +148,7 @@ export function agents(
     if (answered instanceof Error) throw answered;
     return typeof answered === "string" ? answered : JSON.stringify(answered);
   };
-  return { asked, query };
+  const chassisStatus = (chassisName: string) =>
+    ChassisStatus.fromPartial({ waitingFor: chassisName === "chassis-b" ? waits : "" });
+  return { asked, query, chassisStatus };
 }

@@ -13,9 +13,12 @@ import { InvalidArgumentError } from "commander";
 import type { Context, Session } from "../context.ts";
 import { examples, nameText, parseWhole } from "../context.ts";
 import { CliError, exitCodes } from "../exit-codes.ts";
-import { documentOf, kindEntry, numberOf, singularOf, wordOf } from "../kinds.ts";
+import type { ObjectDocument } from "../kinds.ts";
+import { documentOf, kindEntry, metaText, numberOf, singularOf, wordOf } from "../kinds.ts";
+import { chassisNote } from "../render/columns.ts";
 import { tableOf, writeValue } from "../render/output.ts";
-import { renderTable } from "../render/table.ts";
+import { plain, renderTable } from "../render/table.ts";
+import { wrap } from "../render/wrap.ts";
 import { StatusLine } from "../terminal.ts";
 
 export function registerStatus(program: Command, context: Context): void {
@@ -53,7 +56,8 @@ export function registerFlows(program: Command, context: Context): void {
               origin,
               String(packets),
               cookie,
-              flow,
+              // It has a column of its own.
+              flow.replace(/^cookie=0x[0-9a-f]+, */, ""),
             ]),
             width: out.wide ? null : terminal.columns,
           })}`;
@@ -175,7 +179,10 @@ function objectsText({ counts }: GetStatusResponse): string {
   return words.length === 0 ? "none" : words.join(", ");
 }
 
-/** Scopes that are shown without --wide. */
+/** Columns of the first word of a line. */
+const LABEL_CHARS = 11;
+
+/** Scopes, and notes, that are shown without --wide. */
 const FEW = 5;
 
 const deliveriesOf = ({ chassis, instructions }: ScopeAudience): number => chassis * instructions;
@@ -204,6 +211,21 @@ function chassisDocuments(status: GetStatusResponse) {
     .filter((document) => document !== undefined);
 }
 
+/** Notes that the table had no room for, whole: they say what is wrong, and the way out. */
+function notesText(
+  documents: readonly ObjectDocument[],
+  table: string,
+  width: number | null,
+): string {
+  const cut = documents
+    .map((document) => ({ name: metaText(document, "name"), note: plain(chassisNote(document)) }))
+    .filter(({ note }) => !table.includes(note));
+  if (width === null || cut.length === 0) return "";
+  const lines = cut.slice(0, FEW).flatMap(({ name, note }) => wrap(`${name} ${note}`, width));
+  if (cut.length > FEW) lines.push(`and ${cut.length - FEW} more: weft status --wide`);
+  return `\n${lines.map((line) => `${line}\n`).join("")}`;
+}
+
 /** The table of `weft status`. */
 export function statusText(status: GetStatusResponse, width: number | null, wide: boolean): string {
   const lag = status.revision - status.convergedRevision;
@@ -214,7 +236,10 @@ export function statusText(status: GetStatusResponse, width: number | null, wide
     `store      ${status.storeId}, history from revision ${status.oldestRevision}`,
     `epoch      ${status.epoch}, sequence ${status.sequence}, event loop p99 ${status.eventLoopP99Ms.toFixed(1)} ms`,
   ];
-  lines.push(`objects    ${objectsText(status)}`);
+  const room = width === null ? null : width - LABEL_CHARS;
+  wrap(objectsText(status), room, 0).forEach((text, at) => {
+    lines.push(`${(at === 0 ? "objects" : "").padEnd(LABEL_CHARS)}${text}`);
+  });
   const ports = portsByState(status).map(([state, count]) => `${count} ${state}`);
   lines.push(`ports      ${ports.length === 0 ? "none" : ports.join(", ")}`);
   const { scopeCount, deliveries } = status;
@@ -226,7 +251,8 @@ export function statusText(status: GetStatusResponse, width: number | null, wide
   const documents = chassisDocuments(status);
   const table =
     entry === undefined || documents.length === 0 ? "" : tableOf(entry, documents, { width, wide });
-  return `${lines.join("\n")}\n${table}${scopesText(status, width, wide)}`;
+  const notes = notesText(documents, table, width);
+  return `${lines.join("\n")}\n${table}${notes}${scopesText(status, width, wide)}`;
 }
 
 async function verify({ connection, out, terminal }: Session, context: Context): Promise<void> {

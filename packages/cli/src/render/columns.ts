@@ -201,8 +201,15 @@ export function columnsOf(kind: Kind, wide: boolean): readonly Column[] {
 /** What a person should know about a chassis first. */
 export function chassisNote(document: ObjectDocument): string {
   const waiting = text(document.status?.["waitingFor"]);
-  if (waiting !== "") return `waits: ${waiting}`;
-  if (document.spec["lost"] === true) return "declared lost";
+  const waits = waiting === "" ? "" : `waits: ${waiting}`;
+  if (document.spec["lost"] === true) return waits || "declared lost";
+  if (document.status?.["liveness"] === "UNREACHABLE") {
+    const seen = text(document.status["lastSeen"]);
+    const since = seen === "" ? "" : ` since ${seen}`;
+    const silent = `not heard of${since}: see that its agent runs and reaches central`;
+    return waits === "" ? silent : `${silent}; the last it said: ${waits}`;
+  }
+  if (waits !== "") return waits;
   return document.spec["drain"] === true ? "drained" : "";
 }
 

@@ -64,6 +64,6 @@ function fit(natural: readonly number[], least: readonly number[], width: number
 }
 
 /** Text from elsewhere must not steer the terminal. */
-function plain(text: string): string {
+export function plain(text: string): string {
   return text.replaceAll(/\p{Cc}+/gu, " ");
 }

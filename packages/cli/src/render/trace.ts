@@ -8,6 +8,8 @@ import type {
   TraceVisit,
 } from "@weft/shared/gen/weft/v1/orchestration.ts";
 import { TraceAgreement } from "@weft/shared/gen/weft/v1/orchestration.ts";
+import { plain } from "./table.ts";
+import { wrap } from "./wrap.ts";
 
 export interface TraceRenderOptions {
   /** Width to fit into; null = whatever it takes. */
@@ -129,27 +131,4 @@ function longest(texts: readonly string[]): number {
 function fit(text: string, width: number | null): string {
   const trimmed = text.trimEnd();
   return width === null || trimmed.length <= width ? trimmed : `${trimmed.slice(0, width - 1)}…`;
-}
-
-/** Broken between words, what follows indented a little more; a word that is too long stays whole. */
-function wrap(text: string, width: number | null): string[] {
-  const trimmed = text.trimEnd();
-  if (width === null || trimmed.length <= width) return [trimmed];
-  const start = `${/^ */.exec(trimmed)?.[0] ?? ""}${INDENT}`;
-  const lines: string[] = [];
-  let line = "";
-  for (const word of trimmed.split(/(?<=\S) +/)) {
-    if (line === "") line = word;
-    else if (line.length + 1 + word.length <= width) line = `${line} ${word}`;
-    else {
-      lines.push(line);
-      line = `${start}${word}`;
-    }
-  }
-  return [...lines, line];
-}
-
-/** Text from elsewhere must not steer the terminal. */
-function plain(text: string): string {
-  return text.replaceAll(/\p{Cc}+/gu, " ");
 }

@@ -5,6 +5,7 @@ import { Server, status as Code } from "@grpc/grpc-js";
 import type {
   ApplyRequest,
   ApplyResponse,
+  Chassis,
   HistoryRequest,
   ListRequest,
   NorthboundServiceServer,
@@ -49,6 +50,9 @@ export interface CentralState {
   trace: TraceResponse;
   /** Watch streams so far; the first is broken off after two events, later ones are refused. */
   watches: number;
+  /** In its status, beside its own. */
+  moreChassis: readonly Chassis[];
+  moreCounts: Readonly<Record<string, bigint>>;
 }
 
 /** Applies everything at revision 12. */
@@ -69,6 +73,8 @@ export function freshState(): CentralState {
     traced: undefined,
     trace: TraceResponse.fromPartial({}),
     watches: 0,
+    moreChassis: [],
+    moreCounts: {},
   };
 }
 
@@ -202,9 +208,16 @@ export async function serveCentral(address: string, state: CentralState): Promis
           sequence: 40n,
           oldestRevision: 1n,
           convergedRevision: 11n,
-          chassis: [chassis],
+          chassis: [chassis, ...state.moreChassis],
           portsByState: [0, 1, 0, 0, 5],
-          counts: { claim: 3n, liveness: 1n, port: 6n, network: 2n, chassis: 1n, router: 0n },
+          counts: {
+            claim: 3n,
+            liveness: 1n,
+            port: 6n,
+            network: 2n,
+            chassis: 1n,
+            ...state.moreCounts,
+          },
           scopes: Array.from({ length: 7 }, (_, at) => ({
             scope: `network/${at + 1}`,
             object: `network n${at + 1}`,
@@ -228,7 +241,7 @@ export async function serveCentral(address: string, state: CentralState): Promis
         chassis: "chassis-a",
         flows: [
           {
-            flow: "table=0,in_port=3 actions=resubmit(,10)",
+            flow: "cookie=0x5700200000090001,table=0,in_port=3 actions=resubmit(,10)",
             cookie: 0x5700_2000_0009_0001n,
             origin: "classify port web-1",
             packets: 4n,
