@@ -88,10 +88,10 @@ export class FrameChunks {
       return known;
     }
     const { keys, bodies, dropScopes, end } = this.#frame;
-    const drops = dropScopes.slice(this.#given, this.#given + CHUNK_INSTRUCTIONS);
+    const from = this.#given;
+    const drops = dropScopes.slice(from, from + CHUNK_INSTRUCTIONS);
     const deletes: string[] = [];
     const pieces: Buffer[] = [];
-    const from = this.#given;
     const limit = Math.min(from + CHUNK_INSTRUCTIONS, dropScopes.length + keys.length);
     let bytes = 0;
     let at = from + drops.length;
