@@ -141,17 +141,15 @@ export class Bindings {
 
   /** Any message of the chassis. */
   heard(chassis: string): void {
-    const wasAlive = this.isAlive(chassis);
-    this.#liveness.heard(chassis, this.#clock.nowMs());
-    if (!wasAlive && this.isAlive(chassis)) this.#placement.reconsiderClaimsOf(chassis);
+    const isBack = this.#liveness.heard(chassis, this.#clock.nowMs());
+    if (isBack) this.#placement.reconsiderClaimsOf(chassis);
     this.#flush();
   }
 
   /** The chassis acked a state that is complete, and has it on its disk. */
   inSync(chassis: string): void {
-    const wasAlive = this.isAlive(chassis);
-    this.#liveness.inSync(chassis, this.#clock.nowMs());
-    if (!wasAlive && this.isAlive(chassis)) this.#placement.reconsiderClaimsOf(chassis);
+    const isBack = this.#liveness.inSync(chassis, this.#clock.nowMs());
+    if (isBack) this.#placement.reconsiderClaimsOf(chassis);
     this.#flush();
   }
 

@@ -55,18 +55,22 @@ export class Liveness {
     return this.#heard.get(chassis)?.lost ?? false;
   }
 
-  /** A message of the chassis came. */
-  heard(chassis: string, nowMs: number): void {
+  /** A message of the chassis came. True = it is alive again. */
+  heard(chassis: string, nowMs: number): boolean {
     const heard = this.#heard.get(chassis);
-    if (heard === undefined) return;
+    if (heard === undefined) return false;
     heard.atMs = nowMs;
-    if (this.table.get(chassis)?.state === "unreachable") this.#set(chassis, "alive");
+    if (this.table.get(chassis)?.state !== "unreachable") return false;
+    this.#set(chassis, "alive");
+    return true;
   }
 
-  /** The chassis holds everything it should: a fenced one may come back. */
-  inSync(chassis: string, nowMs: number): void {
-    this.heard(chassis, nowMs);
-    if (!this.isLost(chassis)) this.#set(chassis, "alive");
+  /** The chassis holds everything it should: a fenced one may come back. True = it is alive again. */
+  inSync(chassis: string, nowMs: number): boolean {
+    const isBack = this.heard(chassis, nowMs);
+    if (this.isLost(chassis) || this.isAlive(chassis)) return isBack;
+    this.#set(chassis, "alive");
+    return this.isAlive(chassis);
   }
 
   chassis(): Iterable<string> {
